@@ -25,6 +25,7 @@
     │ ├ MissingError              not there: done for a removal, create for a put
     │ ├ RefusedError              the service said no to this: told once, tried again ever more slowly
     │ └ InstallationError         our registration or our quota: tell the operator, and no practitioner
+    ├ NotReadyError               in a host's process: the database has to be made, or brought up to date, first
     ├ StandstillError             the database was restored: nothing is decided until that is put right
     ├ LeaseLostError              the claim this work was done under is gone: stop, record nothing
     ├ StoppingError               this process is stopping: leave the rest to whoever claims next
@@ -338,6 +339,12 @@ class InstallationError(ProviderError):
     def __init__(self, message: str | Sentence, *, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotReadyError(ConnectorError):
+    """There is no database yet, or it is not up to date: the command that helps is in the words, for the operator."""
+
+    code = "database_not_migrated"
 
 
 class StandstillError(ConnectorError):

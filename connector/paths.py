@@ -111,6 +111,11 @@ def session(session_id: str) -> str:
     return f"{SESSIONS}/{session_id}"
 
 
+def offer(session_id: str) -> str:
+    """Return the path of the practitioner's page on which other times are offered for a session."""
+    return f"{session(session_id)}/offer"
+
+
 def connection(connection_id: str) -> str:
     """Return the path of the practitioner's page of a connection."""
     return f"{CALENDARS}/{connection_id}"

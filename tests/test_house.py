@@ -131,17 +131,18 @@ def test_settings_are_read_by_doors_alone() -> None:
     assert {path for path in readers if not path.startswith("connector/cli/")} <= {
         "connector/app.py",
         "connector/runtime.py",
+        "connector/hosted/installation.py",
     }
 
 
-def test_only_one_place_hands_over_the_environment() -> None:
+def test_two_places_hand_over_the_environment() -> None:
     readers = [
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
         if re.search(r"\bos\.(environ|getenv)\b", path.read_text()) and "demo" not in path.parts
     ]
-    assert readers == ["connector/cli/_shared.py"]
+    assert sorted(readers) == ["connector/cli/_shared.py", "connector/plugin.py"]
 
 
 def test_an_application_waits_with_the_calendar_services_until_it_needs_them(tmp_path: Path) -> None:

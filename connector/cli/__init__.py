@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any, cast
@@ -11,8 +12,9 @@ import click
 from connector.cli._refusals import Refusal, WrongSettings, refusing, unreachable
 from connector.cli._stopping import UNTIL_STOPPED, leave_when_asked
 
-__all__ = ["COMMANDS", "Refusal", "WrongSettings", "command", "main", "unreachable"]
+__all__ = ["COMMANDS", "ENVIRON", "Door", "Refusal", "WrongSettings", "command", "main", "unreachable"]
 
+ENVIRON = "connector.environ"  # where a context of click's keeps the settings of a host, in place of the environment
 COMMANDS = {
     "demo": "See it work: a calendar server, a mail catcher, one offer made and answered.",
     "serve": "Run everything in one process, on SQLite.",
@@ -43,34 +45,43 @@ def command(name: str) -> click.Command:
     return cast("click.Command", getattr(import_module(f"connector.cli.{own}"), own))
 
 
-class _Door(click.Group):
+class Door(click.Group):
     """Knows its commands by name and summary, and imports the one that runs."""
 
+    def offered(self) -> Mapping[str, str]:
+        """Return the commands there are, and what each does."""
+        return COMMANDS
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
-        return list(COMMANDS)
+        """Return their names."""
+        return list(self.offered())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        if cmd_name not in COMMANDS:
+        """Import one of them."""
+        if cmd_name not in self.offered():
             return None
         return command(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write what each does, importing none."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.offered().items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the one that is meant."""
         if args[0] in UNTIL_STOPPED:
             leave_when_asked(ctx)  # before the command is imported, which takes a second
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand:
-            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=self.offered(), ctx=ctx) from None
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
+        """Take what a command is given, and refuse as commands do."""
         given = tuple(args)
         with refusing(given):
             context = super().make_context(info_name, args, parent, **extra)
@@ -78,6 +89,7 @@ class _Door(click.Group):
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run it, and refuse as commands do."""
         with refusing(ctx.obj):
             return super().invoke(ctx)
 
@@ -91,7 +103,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
-@click.group(cls=_Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version and exit."
 )

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import app, logs
-from connector.cli import Refusal, WrongSettings
+from connector.cli import ENVIRON, Refusal, WrongSettings
 from connector.domain.people import Actor, Practitioner, Role
 from connector.errors import RuleError
 from connector.runtime import Runtime
@@ -34,11 +34,13 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for p
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from the environment, or those that a host has given.
 
     Raises: SettingsError.
     """
-    return app.read_settings(os.environ)  # noqa: TID251 - handed to Settings, which alone reads it
+    context = click.get_current_context(silent=True)
+    given = context.meta.get(ENVIRON) if context is not None else None
+    return app.read_settings(os.environ if given is None else given)  # noqa: TID251 - handed to Settings, which alone reads it
 
 
 def open_runtime(

@@ -29,7 +29,7 @@ from connector.web.sessions import load, reader_of, to_session
 FIRST_ROWS, MORE_ROWS = 3, 3
 _HOUR = timedelta(hours=1)
 
-pages = Blueprint("offers", __name__, url_prefix=f"{paths.session('<uuid:session_id>')}/offer")
+pages = Blueprint("offers", __name__, url_prefix=paths.offer("<uuid:session_id>"))
 pages.before_request(visit.require)
 
 

@@ -50,7 +50,7 @@ from connector.web import (
 )
 from connector.web.cookies import SignedCookies
 from connector.web.limits import limit, note_limited
-from connector.web.presence import Presence, prepare
+from connector.web.presence import Presence, PresenceError, StrangerError, prepare
 from connector.web.proxies import BehindProxies, UnderPrefix
 
 if TYPE_CHECKING:
@@ -112,14 +112,16 @@ def create(runtime: Runtime, *, within: Within | None = None, presence: Presence
         app.session_interface = SignedCookies(runtime.network.clock)
     if within is not None:
         app.wsgi_app = within(app.wsgi_app)  # type: ignore[assignment, method-assign]
-    if settings.trusted_proxies:
+    if presence is not None:
+        app.debug = False  # a host may be tried out with its faults shown, and its developer is not to be shown ours
+    elif settings.trusted_proxies:
         app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
             app.wsgi_app,
             hops=settings.trusted_proxies,
             networks=settings.proxy_networks,
         )
-    prefix = _prefix(settings.public_url)
-    if prefix:
+    prefix = path_of(settings.public_url)
+    if prefix and presence is None:  # else the host has it taken off
         app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
     _prepare_templates(app, brand=settings.brand)
     speaking.prepare(app, runtime.languages, readers.locale)
@@ -144,18 +146,20 @@ def create(runtime: Runtime, *, within: Within | None = None, presence: Presence
     app.register_error_handler(HTTPException, _fault)
     app.register_error_handler(RuleError, _refusal)
     app.register_error_handler(StandstillError, _later)
+    app.register_error_handler(PresenceError, lambda _error: _page("ours", 503))
+    app.register_error_handler(StrangerError, lambda _error: _page("stranger", 403))
     app.before_request(_nothing_in_standstill)
     app.after_request(_hardened(secure=secure))
     return app
 
 
-def _prefix(public_url: str) -> str:
+def path_of(public_url: str) -> str:
     """Return the path under which everything is, percent-encoded; empty for none."""
     return quote(urlsplit(public_url).path.rstrip("/"), safe="/%")
 
 
 def _configure(app: Flask, runtime: Runtime, *, secure: bool) -> None:
-    prefix = _prefix(runtime.settings.public_url)
+    prefix = path_of(runtime.settings.public_url)
     guarded = "__Secure-" if prefix else "__Host-"  # the latter forbids a path of one's own
     app.config.update(
         SECRET_KEY=runtime.seal.token("cookie", UUID(int=0)),
@@ -177,7 +181,8 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
     app.jinja_env.filters["address"] = readable_address
     app.jinja_env.globals.update(
         brand=brand,
-        browser=visit.browser,
+        visitor=visit.visitor,
+        signs_in_here=visit.signs_in_here,
         question_address=questions.address,
         mail_address=mails.address,
         paused_address=paused.address,

@@ -9,6 +9,14 @@ from flask import Flask, current_app
 _EXTENSION = "pencilled_presence"
 
 
+class PresenceError(Exception):
+    """The host could not say who is present: which of its functions has failed. It is in the log already."""
+
+
+class StrangerError(Exception):
+    """Whom the host names is no practitioner here, or not any more."""
+
+
 class Presence(Protocol):
     """What a host says of the request that is being answered.
 
@@ -29,16 +37,19 @@ class Presence(Protocol):
         """Whether the host says which client is present, as the answer policy `host` asks."""
 
     def practitioner(self) -> str | None:
-        """Return the host's own id of the practitioner who is present; None for nobody."""
+        """Return the host's own id of the practitioner who is present; None for nobody. Raises: PresenceError."""
 
     def support(self) -> str | None:
-        """Return the name of the support person who is present; None for nobody."""
+        """Return the name of the support person who is present; None for nobody. Raises: PresenceError."""
 
     def client(self) -> str | None:
-        """Return the host's own id of the client who is present; None for nobody."""
+        """Return the host's own id of the client who is present; None for nobody. Raises: PresenceError."""
 
     def sign_in(self, next_url: str) -> str:
-        """Return where whoever is not signed in is sent; `next_url`, a path on this host, is where they come back."""
+        """Return where whoever is not signed in is sent; `next_url`, a path on this host, is where they come back.
+
+        Raises: PresenceError.
+        """
 
 
 def prepare(app: Flask, presence: Presence) -> None:

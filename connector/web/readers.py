@@ -44,7 +44,7 @@ def link() -> Link | None:
 
 def is_signed_in() -> bool:
     """Whether the request is of a practitioner who is signed in."""
-    return _known(visit.browser) is not None
+    return _known(visit.visitor) is not None
 
 
 def _locale_of_link() -> str | None:
@@ -66,8 +66,8 @@ def _locale_of_connect_link() -> str | None:
 
 
 def _locale_of_browser() -> str | None:
-    browser = visit.browser()
-    return browser.locale if browser is not None else visit.last_locale()
+    visitor = visit.visitor()
+    return visitor.locale if visitor is not None else visit.last_locale()
 
 
 def _known(find: Callable[[], _Reader | None]) -> _Reader | None:

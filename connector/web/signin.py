@@ -19,12 +19,18 @@ pages = Blueprint("signin", __name__)
 @pages.get(paths.SIGN_IN)
 def ask() -> ResponseReturnValue:
     """Show the form that asks for the mail address."""
+    refusal = _elsewhere()
+    if refusal is not None:
+        return refusal
     return speaking.render("signin/ask.html")
 
 
 @pages.post(paths.SIGN_IN)
 def mail() -> ResponseReturnValue:
     """Have a link mailed if the address is a practitioner's; neither the answer nor its time tells whether it is."""
+    refusal = _elsewhere()
+    if refusal is not None:
+        return refusal
     runtime = visit.runtime()
     address = request.form.get("email", "").strip()
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
@@ -37,6 +43,9 @@ def mail() -> ResponseReturnValue:
 @pages.get(paths.sign_in("<token>"))
 def confirm(token: str) -> ResponseReturnValue:
     """Show the button that signs in, and whom: opening the link alone does not use it up."""
+    refusal = _elsewhere()
+    if refusal is not None:
+        return refusal
     runtime = visit.runtime()
     owner = links.owner(runtime.database, runtime.seal, token, now=runtime.clock())
     if owner is None:
@@ -48,6 +57,9 @@ def confirm(token: str) -> ResponseReturnValue:
 @pages.post(paths.sign_in("<token>"))
 def enter(token: str) -> ResponseReturnValue:
     """Use up the link and sign in."""
+    refusal = _elsewhere()
+    if refusal is not None:
+        return refusal
     next_page = visit.sign_in(token)
     return _used() if next_page is None else redirect(next_page, 303)
 
@@ -55,16 +67,20 @@ def enter(token: str) -> ResponseReturnValue:
 @pages.post(paths.SIGN_OUT)
 def leave() -> ResponseReturnValue:
     """Sign out here."""
+    if not visit.signs_in_here():
+        return redirect(url_for("sessions.every"), 303)  # where the host lets nobody out, nobody is let out
     visit.sign_out()
     return redirect(url_for("signin.ask"), 303)
 
 
 @pages.get(paths.ACCOUNT)
 def account() -> ResponseReturnValue:
-    """Show who is signed in, and in which browsers."""
+    """Show who is signed in, and in which browsers, where that is not for a host to say."""
     refusal = visit.require()
     if refusal is not None:
         return refusal
+    if not visit.signs_in_here():
+        return speaking.render("signin/account_elsewhere.html", here=visit.visitor())
     runtime, here, practitioner_id = visit.runtime(), visit.browser(), visit.practitioner_id()
     every = browsers.every(runtime.database, practitioner_id, now=runtime.clock())
     with runtime.database.read() as db:
@@ -79,11 +95,18 @@ def leave_everywhere() -> ResponseReturnValue:
     refusal = visit.require()
     if refusal is not None:
         return refusal
+    if not visit.signs_in_here():
+        return redirect(url_for("signin.account"), 303)
     runtime = visit.runtime()
     browsers.sign_out_everywhere(runtime.database, visit.practitioner_id(), now=runtime.clock())
     visit.sign_out()
     flash(speaking.say("You are signed out everywhere. Sign-in links mailed to you before no longer work."), "done")
     return redirect(url_for("signin.ask"), 303)
+
+
+def _elsewhere() -> ResponseReturnValue | None:
+    """Send to the sign-in of a host that signs practitioners in; None where they sign in here."""
+    return None if visit.signs_in_here() else visit.to_sign_in(url_for("sessions.every"))
 
 
 def _used() -> ResponseReturnValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from flask import current_app, flash, g, redirect, request, url_for
@@ -18,7 +19,8 @@ from connector.services.signing_in import browsers
 from connector.services.signing_in.browsers import Browser
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
-from connector.web import speaking
+from connector.web import presence, speaking
+from connector.web.presence import StrangerError
 
 EXTENSION = "pencilled"
 _BROWSER, _NEXT_PAGE, _READS = "browser", "wanted", "reads"  # the keys in the cookie: a token, where to go on, a locale
@@ -62,6 +64,51 @@ def sign_out() -> None:
     _forget()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """A practitioner whom the host in this process has signed in."""
+
+    practitioner_id: UUID
+    name: str
+    email: str
+    zone: str
+    locale: str
+
+
+def visitor() -> Browser | Visitor | None:
+    """Return the practitioner who is signed in, here or at the host; None if nobody is, or nobody whom we know.
+
+    A host is asked for each request anew, so ask while no transaction is open.
+
+    Raises: PresenceError if the host cannot say.
+    """
+    if signs_in_here():
+        return browser()
+    if "visitor" not in g:
+        g.visitor = _named_by_host()
+    found: Visitor | None = g.visitor
+    return found
+
+
+def signs_in_here() -> bool:
+    """Whether practitioners sign in by a mailed link; else the host in this process says who is present."""
+    host = presence.of_host()
+    return host is None or not host.names_practitioners
+
+
+def _named_by_host() -> Visitor | None:
+    host = presence.of_host()
+    name = host.practitioner() if host is not None else None
+    if name is None:
+        return None
+    with runtime().database.read() as db:
+        found = practitioners.called(db, name)
+    if found is None:
+        note(Event.REFUSED, what="host")
+        return None
+    return Visitor(practitioner_id=found.id, name=found.name, email=found.email, zone=found.zone, locale=found.locale)
+
+
 def browser() -> Browser | None:
     """Return who is signed in in this browser, asked once a request; None if nobody is, or not any more."""
     if "browser" not in g:
@@ -85,19 +132,51 @@ def last_locale() -> str | None:
 
 def practitioner_id() -> UUID:
     """Return the practitioner who is signed in, on a page that `require` guards."""
-    found = browser()
+    found = visitor()
     if found is None:
         raise NotFoundError("Nobody is signed in.", code="not_signed_in")
     return found.practitioner_id
 
 
 def require() -> ResponseReturnValue | None:
-    """Send whoever is not signed in to the sign-in page, and remember what they wanted to see."""
-    if browser() is not None:
+    """Send whoever is not signed in to the sign-in page, and remember what they wanted to see.
+
+    Raises: StrangerError for whom the host has signed in, and who is no practitioner here; PresenceError.
+    """
+    if visitor() is not None:
         return None
+    here = request.script_root + request.path
+    if not signs_in_here():
+        return to_sign_in(url_for("sessions.every") if acting() else here)
     if request.method == "GET":
-        cookie[_NEXT_PAGE] = request.script_root + request.path
+        cookie[_NEXT_PAGE] = here
     return redirect(url_for("signin.ask"), 303)
+
+
+def to_sign_in(next_url: str) -> ResponseReturnValue:
+    """Send whom the host has not signed in to its sign-in page, from where they come back to `next_url`.
+
+    Raises: StrangerError for whom it has signed in, and who is no practitioner here; PresenceError.
+    """
+    host = presence.of_host()
+    if host is None:
+        raise AssertionError("practitioners sign in here")
+    if visitor() is not None:
+        return redirect(next_url, 303)
+    if host.practitioner() is not None:
+        raise StrangerError
+    return redirect(host.sign_in(next_url), 303)
+
+
+def support() -> str | None:
+    """Return the name of the support person whom the host says to be present; None for nobody.
+
+    A host is asked, so ask while no transaction is open.
+
+    Raises: PresenceError if the host cannot say.
+    """
+    host = presence.of_host()
+    return host.support() if host is not None else None
 
 
 def _forget() -> None:

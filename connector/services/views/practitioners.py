@@ -15,6 +15,12 @@ def actor(db: Connection, practitioner_id: UUID) -> Actor:
     return Actor(role=Role.PRACTITIONER, name=people.practitioner(db, practitioner_id).name)
 
 
+def called(db: Connection, external_id: str) -> Practitioner | None:
+    """Return whom a host calls so; None if nobody is, or nobody who gives sessions any more."""
+    found = people.practitioner_by_external_id(db, external_id)
+    return found if found is not None and not found.retired else None
+
+
 def get(db: Connection, practitioner_id: UUID) -> Practitioner:
     """Return a practitioner. Raises: NotFoundError."""
     return people.practitioner(db, practitioner_id)
