@@ -190,6 +190,7 @@ def test_the_wheel_has_what_is_no_python(wheel: set[str]) -> None:
         r"connector/storage/migrations/script\.py\.mako",
         r"connector/storage/migrations/versions/\d{4}_\w+\.py",
         r"connector/py\.typed",
+        r"connector/cli/demo/host/lindenhof/templates/rearrange\.html",
     ):
         assert any(re.fullmatch(pattern, name) for name in wheel), pattern
 
