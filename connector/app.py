@@ -109,18 +109,38 @@ def create_app(runtime: Runtime, *, presence: Presence | None = None) -> Flask:
 
     `presence` says who of a host's users makes a request, where a host runs in this process.
 
-    Raises: SettingsError if a language cannot be spoken.
+    Raises: SettingsError if a language cannot be spoken, or as `check_answers` does.
     """
     import webhooks  # noqa: PLC0415 - commands that serve nothing import no web framework
     from connector import api  # noqa: PLC0415 - as above
     from connector.web import pages  # noqa: PLC0415 - as above
 
     runtime.languages.check()
+    check_answers(runtime.settings, names_clients=presence is not None and presence.names_clients)
     application = pages.create(runtime, within=api.within(runtime), presence=presence)
     notifications = webhooks.blueprint(runtime)
     application.extensions["csrf"].exempt(notifications)
     application.register_blueprint(notifications)
     return application
+
+
+def check_answers(settings: Settings, *, names_clients: bool) -> None:
+    """Make sure that somebody can say which client is present, where an answer needs that.
+
+    `names_clients`: a host in this process does.
+
+    Raises: SettingsError naming all that is missing.
+    """
+    if settings.answer_policy != AnswerPolicy.HOST or names_clients or settings.assertion_keys:
+        return
+    raise SettingsError(
+        [
+            (
+                "CONNECTOR_HOST_SIGN_IN_URL, CONNECTOR_ASSERTION_KEYS: needed with CONNECTOR_ANSWER_POLICY=host, "
+                "unless the host runs in this process and says which client is present (client=... of its Pencilled)"
+            )
+        ]
+    )
 
 
 def create_engine(runtime: Runtime) -> Engine:

@@ -13,6 +13,7 @@
     │ ├ ConflictError             something stands there in another calendar: asked about before it is saved
     │ ├ OfferClosedError          the offer has ended; carries how
     │ ├ CodeRefusedError          who answers has not shown the code that was sent to them
+    │ ├ AssertionRefusedError     what a host says of who is present proves nothing
     │ ├ StaleAnswerError          the page showed a time that has moved since
     │ ├ QuestionClosedError       a question to the practitioner has been decided already
     │ ├ RequestError              a program's request is not as it has to be; carries the status it is answered with
@@ -249,6 +250,12 @@ class StaleAnswerError(RuleError):
 
 class CodeRefusedError(RuleError):
     """Whoever answers has not shown the code that was sent to the client, or none can be sent."""
+
+
+class AssertionRefusedError(RuleError):
+    """What a host says of who is present proves nothing: the code says why, for whoever wrote the host's program."""
+
+    status = 403
 
 
 class QuestionClosedError(RuleError):

@@ -9,6 +9,7 @@ SIGN_IN = "/signin"
 SIGN_OUT = "/signout"
 SIGN_OUT_EVERYWHERE = "/signout/everywhere"
 ACCOUNT = "/account"
+ANSWERS = "/answer"  # no page: what is below it is
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 SUBSCRIPTION = "/subscription"
@@ -53,7 +54,12 @@ def sign_in(token: str) -> str:
 
 def answer(token: str) -> str:
     """Return the path of the client's page of an offer."""
-    return f"/answer/{token}"
+    return f"{ANSWERS}/{token}"
+
+
+def assertion() -> str:
+    """Return the path at which a host hands over who answers an offer: no token of a link is as short."""
+    return answer("assertion")
 
 
 def subscription(token: str) -> str:

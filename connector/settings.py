@@ -269,8 +269,21 @@ class Settings:
     answer_policy: str = _setting(
         _one_of(*AnswerPolicy),
         "link",
-        "What proves that it is the client who answers an offer: `link` (whoever has the link), or `code` (and types a "
-        "code that is sent by the other medium, or by the same one where there is no other).",
+        "What proves that it is the client who answers an offer: `link` (whoever has the link), `code` (and types a "
+        "code that is sent by the other medium, or by the same one where there is no other), or `host` (and is signed "
+        "in at the booking platform, which says so).",
+    )
+    host_sign_in_url: str = _setting(
+        _maybe_url("http", "https"),
+        "",
+        "Where the booking platform signs clients in who are to answer an offer; `offer=` and its id is added. For "
+        "`CONNECTOR_ANSWER_POLICY=host` where the platform runs in a process of its own.",
+    )
+    assertion_keys: tuple[str, ...] = _setting(
+        _keys,
+        "",
+        "Keys shared with that platform, with which it signs who is signed in there, separated by commas: several "
+        "while they are changed.",
     )
     operator_mail: str = _setting(
         _maybe_address,
@@ -506,6 +519,14 @@ def _mail_contradictions(settings: Settings) -> Iterator[str]:
         yield "CONNECTOR_MAIL_GATEWAY_ID: it is about mail signed with CONNECTOR_MAIL_SECRET, so set that, too"
 
 
+def _answer_contradictions(settings: Settings) -> Iterator[str]:
+    """Say what is missing for a host to say who is present."""
+    if settings.host_sign_in_url and not settings.assertion_keys:
+        yield "CONNECTOR_ASSERTION_KEYS: needed with CONNECTOR_HOST_SIGN_IN_URL, since sign-ins are signed"
+    if settings.assertion_keys and not settings.host_sign_in_url:
+        yield "CONNECTOR_HOST_SIGN_IN_URL: needed with CONNECTOR_ASSERTION_KEYS, since clients have to be sent there"
+
+
 def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list[str]:
     """Say which settings do not go together, or leave out what others need."""
     faults = []
@@ -524,6 +545,7 @@ def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list
     if settings.worker_threads < 1 or settings.lane_limit < 1:
         faults.append("CONNECTOR_WORKER_THREADS, CONNECTOR_LANE_LIMIT: at least 1")
     faults += _mail_contradictions(settings)
+    faults += _answer_contradictions(settings)
     for declaration in declared:
         if declaration.registration is not None:
             faults += declaration.registration.faults(settings.registrations[declaration.slug])

@@ -32,7 +32,7 @@ from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services import erasing, fetching, standstill
 from connector.services.outcomes import endpoints
-from connector.services.scheduling import codes
+from connector.services.scheduling import answers, codes
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
 from connector.settings import Settings
@@ -365,7 +365,9 @@ def _texts(runtime: Runtime) -> Iterator[Check]:
 
 
 def _answers(runtime: Runtime) -> Iterator[Check]:
-    """Say what the codes prove by which clients answer, if they need any."""
+    """Say what proves who answers, where it is more than the link."""
+    if runtime.policy.answers is AnswerPolicy.HOST:
+        yield _signed_in(runtime)
     if runtime.policy.answers is not AnswerPolicy.CODE:
         return
     with runtime.database.read() as db:
@@ -383,6 +385,20 @@ def _answers(runtime: Runtime) -> Iterator[Check]:
     else:
         words = "a code is needed besides the link, and goes by the other medium to everybody with sessions to come"
     yield Check(name="answers", ok=True, words=words)
+
+
+def _signed_in(runtime: Runtime) -> Check:
+    """Say who cannot answer where the host says who is present: whom it knows by no id of its own."""
+    with runtime.database.read() as db:
+        total, unknown = answers.unknown_to_the_host(db, now=runtime.clock())
+    where = runtime.settings.host_sign_in_url or "the host in whose process Pencilled runs"
+    words = f"clients answer who are signed in at {where}, and nobody else sees their offers"
+    if unknown:
+        words += (
+            f". Of {total} with sessions to come {unknown} have no external id, so nobody can say that they are there: "
+            "the API gives them one (PATCH /clients/ID)"
+        )
+    return Check(name="answers", ok=not unknown, words=words)
 
 
 def _work(runtime: Runtime) -> Iterator[Check]:

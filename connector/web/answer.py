@@ -27,10 +27,12 @@ from connector.errors import (
 from connector.language.messages import marked
 from connector.services.scheduling import answers, codes
 from connector.services.views.answer_page import AnswerPage, answer_page
-from connector.web import speaking, subscriptions, visit
+from connector.web import client_present, speaking, subscriptions, visit
 
-pages = Blueprint("answer", __name__, url_prefix=paths.answer("<token>"))
+pages = Blueprint("answer", __name__)
+pages.before_request(client_present.only_the_client)
 
+_PAGE = paths.answer("<token>")
 _WAY = re.compile(r"choose/[0-9a-f-]{36}|none|cancel")
 _ANSWERED = (OfferState.ACCEPTED, OfferState.REJECTED, OfferState.CANCELLED)
 _ALREADY = marked("You have answered already, and that first answer stands. Nothing was changed.")
@@ -42,13 +44,19 @@ _GONE = marked("This time is no longer offered. Please choose one of the others.
 _REFUSED = marked("That was not possible just now, and nothing was changed. Please try once more.")
 
 
-@pages.get("")
+@pages.post(paths.assertion())
+def let_in() -> ResponseReturnValue:
+    """Let in whom the host says to be the client; it has no form of ours to post, and so no token of one."""
+    return client_present.take()
+
+
+@pages.get(_PAGE)
 def show(token: str) -> ResponseReturnValue:
     """Show the times to choose from, or what happened."""
     return _show(token)
 
 
-@pages.get("/choose/<uuid:alternative_id>")
+@pages.get(f"{_PAGE}/choose/<uuid:alternative_id>")
 def choose(token: str, alternative_id: UUID) -> ResponseReturnValue:
     """Ask whether it should be this time."""
     page = _page(token)
@@ -58,7 +66,7 @@ def choose(token: str, alternative_id: UUID) -> ResponseReturnValue:
     return _render("answer/choose.html", token, page, choice=choice)
 
 
-@pages.post("/choose/<uuid:alternative_id>")
+@pages.post(f"{_PAGE}/choose/<uuid:alternative_id>")
 def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
     """Move the session to this time, provided that it is still the time the page showed."""
     shown = _start_on_page()
@@ -69,14 +77,14 @@ def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
     return _answer(token, apply, way=f"choose/{alternative_id}", alternative_id=alternative_id)
 
 
-@pages.get("/none")
+@pages.get(f"{_PAGE}/none")
 def none(token: str) -> ResponseReturnValue:
     """Ask whether really none of the times suits."""
     page = _page(token)
     return _render("answer/none.html", token, page) if page.state is OfferState.OPEN else _to_show(token)
 
 
-@pages.post("/none")
+@pages.post(f"{_PAGE}/none")
 def reject(token: str) -> ResponseReturnValue:
     """None of the times suits: the session keeps its time."""
 
@@ -86,14 +94,14 @@ def reject(token: str) -> ResponseReturnValue:
     return _answer(token, apply, way="none")
 
 
-@pages.get("/cancel")
+@pages.get(f"{_PAGE}/cancel")
 def cancel(token: str) -> ResponseReturnValue:
     """Ask whether the booking itself should be cancelled."""
     page = _page(token)
     return _render("answer/cancel.html", token, page) if page.state is OfferState.OPEN else _to_show(token)
 
 
-@pages.post("/cancel")
+@pages.post(f"{_PAGE}/cancel")
 def cancel_booking(token: str) -> ResponseReturnValue:
     """Cancel the booking itself."""
 
@@ -103,7 +111,7 @@ def cancel_booking(token: str) -> ResponseReturnValue:
     return _answer(token, apply, way="cancel")
 
 
-@pages.post("/code")
+@pages.post(f"{_PAGE}/code")
 def send_code(token: str) -> ResponseReturnValue:
     """Send a code to the client, and show the question again that it is typed for."""
     page, way, runtime = _page(token), request.form.get("for", ""), visit.runtime()

@@ -127,7 +127,7 @@ def create(runtime: Runtime, *, within: Within | None = None, presence: Presence
     speaking.prepare(app, runtime.languages, readers.locale)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
     limit(app, (*_MAILED, calendars.pages, connection.pages), runtime)
-    CSRFProtect(app)
+    CSRFProtect(app).exempt(answer.let_in)
     for part in (
         *_MAILED,
         signin.pages,

@@ -377,3 +377,18 @@ def test_what_a_code_for_answers_proves_is_told_where_one_is_needed(practice: Cl
         [client] = cli.json("clients", "list")
         cli.ok("clients", "change", client["id"], "--phone", "+447700900123", *both)
         assert "goes by the other medium to everybody" in cli.run("doctor").stdout
+
+
+def test_clients_of_whom_the_host_can_say_nothing_are_counted(practice: Cli) -> None:
+    host = {
+        "CONNECTOR_ANSWER_POLICY": "host",
+        "CONNECTOR_HOST_SIGN_IN_URL": "https://host.example/login",
+        "CONNECTOR_ASSERTION_KEYS": "a key that both sides have for tests alone",
+    }
+    cli = replace(practice, settings={**practice.settings, **host})
+    told = cli.run("doctor").stdout
+    assert "ok  answers: clients answer who are signed in at https://host.example/login" in told
+    practice.book()
+    told = cli.run("doctor").stdout
+    assert "!!  answers: clients answer who are signed in at https://host.example/login" in told
+    assert "Of 1 with sessions to come 1 have no external id" in told

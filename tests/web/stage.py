@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 
 from connector.app import shared_counts
 from connector.counts import OwnCounts
+from connector.domain.answering import AnswerPolicy
 from connector.domain.notice_table import Link
 from connector.domain.offer import Offer
 from connector.domain.people import Actor, Client, Practitioner, Role
@@ -91,7 +92,12 @@ def make_runtime(database: Database, url: str, clock: Clock, **choices: Any) -> 
         settings=settings,
         database=database,
         seal=seal,
-        policy=Policy(organizer="pencilled@example.org", window=settings.offer_window, sign_in=settings.sign_in),
+        policy=Policy(
+            organizer="pencilled@example.org",
+            window=settings.offer_window,
+            sign_in=settings.sign_in,
+            answers=AnswerPolicy(settings.answer_policy),
+        ),
         network=Network(),
         sender=NotedMail(),
         clock=clock,

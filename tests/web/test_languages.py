@@ -30,6 +30,7 @@ from tests.web.walk import (
     of_stops,
     of_subscriptions,
     of_texts,
+    of_the_present,
     of_unread,
     of_visitors,
     read_in,
@@ -51,6 +52,7 @@ _ENGLISH = re.compile(r"\b(?:the|you|your|is|are|this|that|and|of|with|for|not|n
 Walk = Callable[[Desk], Iterator[Page]]
 WALKS: dict[str, Walk] = {
     "clients": lambda here: of_clients(here.stage),
+    "present": lambda here: of_the_present(here.stage),
     "sessions": of_sessions,
     "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
 import sqlalchemy as sa
 
-from connector.domain.answering import MOST_TRIES
+from connector.domain.answering import MOST_TRIES, AnswerPolicy
 from connector.domain.connection import TroubleKind
 from connector.domain.facts import EntriesRefused
 from connector.domain.offer import Offer
@@ -31,6 +32,7 @@ from tests.web.deliveries import hosts
 from tests.web.deliveries import page_of as deliveries_page
 from tests.web.desk import Desk, later, lose
 from tests.web.guests import Guest
+from tests.web.presence import HOSTS, HostsUsers, assertion, hosted
 from tests.web.remote_changes import (
     add_foreign,
     begin,
@@ -79,6 +81,19 @@ def of_clients(stage: Stage) -> Iterator[Page]:
         yield end, browser.get(answer.location).text
     later(stage, days=2)
     yield "lapsed", browser.get(stage.link(offer)).text
+
+
+def of_the_present(stage: Stage) -> Iterator[Page]:
+    """Yield what those see of an offer who are not its client, where a host says who is present."""
+    runtime = stage.runtime
+    runtime.policy = replace(runtime.policy, answers=AnswerPolicy.HOST)
+    runtime.settings = replace(runtime.settings, **HOSTS)
+    offer, browser = stage.offer(), stage.browser()
+    yield "nobody", browser.get(stage.link(offer)).text
+    form, headers = {"assertion": assertion(stage, offer.id)}, {"Accept-Language": _locale(stage)}
+    yield "refused", browser.http.post("/answer/assertion", data=form, headers=headers).text
+    hosted(stage, HostsUsers(names_clients=True, client_id="somebody else"))
+    yield "another", stage.browser().get(stage.link(offer)).text
 
 
 def of_texts(stage: Stage) -> Iterator[Page]:

@@ -40,6 +40,15 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
     return offer
 
 
+def asked(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[Offer, Client]:
+    """Return the offer an answer link leads to, and whom it asks.
+
+    Raises: NotFoundError as `find` does.
+    """
+    offer = find(db, seal, token, now=now)
+    return offer, _client(db, offer)
+
+
 def of_text(db: Connection, seal: Seal, token: str, *, now: datetime) -> str:
     """Return the token of the page to which the short link of a text leads.
 
@@ -50,6 +59,12 @@ def of_text(db: Connection, seal: Seal, token: str, *, now: datetime) -> str:
     if not short_links.was_lent_to(seal, PURPOSE, token, offer_id, reader=number):
         raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
     return seal.token(PURPOSES[Medium.SMS], offer_id, reader=number)
+
+
+def unknown_to_the_host(db: Connection, *, now: datetime) -> tuple[int, int]:
+    """Return how many clients have a session to come, and how many of those have no id of the host's."""
+    clients = people.with_sessions(db, since=now)
+    return len(clients), sum(client.external_id is None for client in clients)
 
 
 def _client(db: Connection, offer: Offer) -> Client:

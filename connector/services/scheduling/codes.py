@@ -33,9 +33,10 @@ KEPT = timedelta(days=31)  # an offer is open for 30 days at most, and all of it
 
 
 def needed(db: Connection, policy: Policy, offer: Offer, came_by: Medium) -> CodeBy | None:
-    """Return what whoever came by a link of this medium has to show besides; None for nothing."""
+    """Return the code that whoever came by a link of this medium has to show besides; None for none."""
     client = people.client(db, sessions.get(db, offer.session_id).client_id)
-    return proof_of(policy.answers, came_by=came_by, reachable=client.reachable & policy.media)
+    proof = proof_of(policy.answers, came_by=came_by, reachable=client.reachable & policy.media)
+    return proof if isinstance(proof, CodeBy) else None
 
 
 def current(db: Connection, offer_id: UUID, medium: Medium, *, now: datetime) -> AnswerCode | None:

@@ -21,6 +21,9 @@ class Event(StrEnum):
     SIGNED_OUT_EVERYWHERE = "signed_out_everywhere"
     REFUSED = "sign_in_refused"  # a link or a cookie that lets nobody in, or not any more
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - a word: a link of a letter that is none of ours
+    ASSERTED = "client_asserted"  # a host has said that the client is signed in there
+    ASSERTION_REFUSED = "assertion_refused"  # what a host says proves nothing
+    OTHER_CLIENT = "other_client"  # the host says that somebody else is signed in, and they were shown nothing
     LIMITED_ELSEWHERE = "limited"  # too often, where nobody signs in
 
 
