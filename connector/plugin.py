@@ -19,6 +19,7 @@ from uuid import UUID
 from flask import Flask, current_app, has_app_context
 
 from connector.errors import SettingsError
+from connector.hosted.face import Face
 from connector.hosted.names import refuse_taken
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ EXTENSION = "pencilled"
 _STARTS = ("elected", "command")
 
 
-class Pencilled:
+class Pencilled(Face):
     """Our pages, API and hooks within a host's application, under one path.
 
     Nothing is opened, started or asked while a host is made: that happens at the first request, or the first use, in

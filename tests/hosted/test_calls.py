@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 import providers
 from connector.api.resources import ROUTES
 from connector.domain.api_key import Scope
 from connector.domain.offer import OfferState
 from connector.domain.people import Actor, Role
-from connector.errors import NotFoundError, RuleError
+from connector.errors import NotFoundError, NotReadyError, RuleError
 from connector.hosted.calls import (
     Alternative,
     Attestation,
@@ -30,18 +31,32 @@ from connector.hosted.calls import (
     in_person,
     online,
 )
+from connector.plugin import Pencilled
 from connector.runtime import Runtime
 from connector.services import standstill
 from connector.storage.database import Database
 from tests.api.conftest import _installed
 from tests.api.program import Program, program
 from tests.conftest import Clock
+from tests.hosted.hosts import PREFIX, settings
 from tests.test_house import ROOT
-from tests.web.stage import Stage, make_runtime
+from tests.web.stage import Stage
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PLACE = in_person("Lindenstr. 3, Berlin")
 FACES = ROOT / "connector" / "hosted" / "calls"
+FACES_OF_THE_EXTENSION = (
+    "practitioners",
+    "hours",
+    "clients",
+    "availability",
+    "sessions",
+    "offers",
+    "timelines",
+    "events",
+    "connections",
+    "busy_feeds",
+)
 # What the API does and the host in this process has no call for, and why.
 APART: Mapping[str, str] = {
     **dict.fromkeys(
@@ -383,15 +398,24 @@ def test_nothing_is_changed_while_a_restored_database_waits(host: Host) -> None:
     assert host.calls.sessions.get(booked.id).state == "booked"
 
 
-def test_database_that_is_not_migrated_is_named(tmp_path: Path, clock: Clock) -> None:
+def test_acts_are_attributes_of_the_extension_once_it_is_in_an_application(stage: Stage) -> None:
+    pencilled = Pencilled(url_prefix=PREFIX, settings=settings(stage))
+    with pytest.raises(RuntimeError, match="init_app"):
+        pencilled.sessions.get("booking-812")
+    pencilled.init_app(Flask("booking"))
+    [session] = pencilled.sessions.list(practitioner="user-1")
+    assert session.id == stage.session.id
+    assert [event.kind for event in pencilled.speaking("de").timelines.of_session(session.id)]
+    for face in FACES_OF_THE_EXTENSION:
+        assert type(getattr(pencilled, face)) is type(getattr(pencilled.calls, face))
+    pencilled.runtime.database.dispose()
+
+
+def test_database_that_is_not_migrated_is_named(stage: Stage, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/new.sqlite3"
-    database = Database(url)
-    runtime = make_runtime(database, url, clock)
-    calls = Calls(lambda: runtime)
-    with pytest.raises(RuleError, match="flask pencilled migrate") as refused:
-        list(calls.sessions.list())
-    assert refused.value.code == "database_not_migrated"
-    database.dispose()
+    pencilled = Pencilled(Flask("booking"), url_prefix=PREFIX, settings=settings(stage, CONNECTOR_DATABASE_URL=url))
+    with pytest.raises(NotReadyError, match="flask pencilled migrate"):
+        list(pencilled.sessions.list())
 
 
 def test_what_says_that_there_is_no_installation_yet_goes_through() -> None:

@@ -8,10 +8,8 @@ is returned as the struct that programs read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from threading import Lock
 from typing import Any, TypeVar
 from uuid import UUID
-from weakref import ref
 
 import msgspec
 from msgspec import UNSET
@@ -28,13 +26,12 @@ from connector.api.resources import ROUTES
 from connector.api.routes import Route
 from connector.api.values import SoughtId
 from connector.domain.people import Actor, Role
-from connector.errors import NotFoundError, RequestError, RuleError, StandstillError
+from connector.errors import NotFoundError, RuleError, StandstillError
 from connector.language.offered import ENGLISH
 from connector.runtime import Runtime
 from connector.services import idempotency
 from connector.services.idempotency import NamedAct
-from connector.storage import schema
-from connector.storage.database import Database, is_busy
+from connector.storage.database import is_busy
 
 Id = str | UUID
 """What the host calls something; a UUID is what we call it."""
@@ -65,8 +62,6 @@ class Door:
     def __init__(self, runtime: Callable[[], Runtime], *, locale: str = ENGLISH) -> None:
         self._runtime = runtime
         self._locale = locale
-        self._checked: ref[Database] | None = None
-        self._checking = Lock()
 
     def speaking(self, locale: str) -> Door:
         """Return a door where something is said in the nearest language on offer."""
@@ -74,7 +69,7 @@ class Door:
 
     def say(self, error: RuleError) -> str:
         """Return what a refusal says to people."""
-        return self._opened().languages.of(self._locale).refusal(error)
+        return self._runtime().languages.of(self._locale).refusal(error)
 
     def ask(
         self,
@@ -169,7 +164,7 @@ class Door:
         version: int | None,
         once: str,
     ) -> Answered:
-        runtime = self._opened()
+        runtime = self._runtime()
         told = _written(body)
         read_query = read_body(_written(query), route.query) if route.query is not None else None
         call: Call[Any, Any] = Call(
@@ -196,16 +191,6 @@ class Door:
             raise
         call.do_later()
         return answered
-
-    def _opened(self) -> Runtime:
-        """Return the installation, once its database is known to be as this version has it."""
-        runtime = self._runtime()
-        with self._checking:
-            known = self._checked() if self._checked is not None else None
-            if known is not runtime.database:
-                _refuse_unmigrated(runtime)
-                self._checked = ref(runtime.database)
-        return runtime
 
 
 def said(**values: Any) -> dict[str, Any]:
@@ -239,17 +224,3 @@ def _cursor(runtime: Runtime, route: Route, path: Mapping[str, Id], query: Any) 
     filters = {name: value for name, value in msgspec.to_builtins(query).items() if name not in {"cursor", "limit"}}
     bound = f"{route.name} {sorted(path.items())} {sorted(filters.items(), key=str)}"
     return Cursor(runtime.seal, bound=bound, text=query.cursor, limit=query.limit)
-
-
-def _refuse_unmigrated(runtime: Runtime) -> None:
-    """Raise RuleError unless the schema is the newest that we know."""
-    with runtime.database.read() as db:
-        step = schema.step(db)
-    schema.refuse_newer(step, runtime.settings.database_url)
-    if step != schema.newest():
-        raise RequestError(
-            "The database is not up to date. Run %(command)s first.",
-            code="database_not_migrated",
-            http=503,
-            command="flask pencilled migrate",
-        )
