@@ -38,6 +38,7 @@ from connector.witnesses import FileWitness, RedisWitness
 if TYPE_CHECKING:
     from flask import Flask
 
+    from connector.web.framing import Frame
     from connector.web.presence import Presence
     from connector.work.engine import Engine
 
@@ -104,12 +105,25 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     )
 
 
-def create_app(runtime: Runtime, *, presence: Presence | None = None) -> Flask:
+def create_app(
+    runtime: Runtime,
+    *,
+    presence: Presence | None = None,
+    frame: Frame | None = None,
+    overrides: Path | None = None,
+) -> Flask:
     """Make the web application: the pages, the health checks, the API, and the door for push notifications.
 
     `presence` says who of a host's users makes a request, where a host runs in this process.
 
     Raises: SettingsError if a language cannot be spoken, or as `check_answers` does.
+
+    Args:
+        runtime: The installation.
+        presence: Says who of a host's users makes a request, where a host runs in this process.
+        frame: The layout of that host, for our pages.
+        overrides: A folder with templates that take the place of ours.
+    Raises: SettingsError if a language cannot be spoken.
     """
     import webhooks  # noqa: PLC0415 - commands that serve nothing import no web framework
     from connector import api  # noqa: PLC0415 - as above
@@ -117,7 +131,7 @@ def create_app(runtime: Runtime, *, presence: Presence | None = None) -> Flask:
 
     runtime.languages.check()
     check_answers(runtime.settings, names_clients=presence is not None and presence.names_clients)
-    application = pages.create(runtime, within=api.within(runtime), presence=presence)
+    application = pages.create(runtime, within=api.within(runtime), presence=presence, frame=frame, overrides=overrides)
     notifications = webhooks.blueprint(runtime)
     application.extensions["csrf"].exempt(notifications)
     application.register_blueprint(notifications)

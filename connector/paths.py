@@ -130,3 +130,9 @@ def connection(connection_id: str) -> str:
 def sign_in_answer(slug: str) -> str:
     """Return the path to which a calendar service sends people back once they have signed in there."""
     return f"{CALENDARS}/{slug}/back"
+
+
+MAILED = tuple(
+    path("") for path in (sign_in, answer, subscription, short, question, mail, paused, conflict, connect, deliveries)
+)
+"""What the paths begin with that hold a token, and to which letters, texts, hosts and commands lead."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -89,7 +90,7 @@ class Pencilled(Face):
         """Mount our application in a host's. Raises: SettingsError."""
         # What these need is imported once nothing of the host's goes by a name of ours.
         from connector import app  # noqa: PLC0415
-        from connector.hosted import commands, mounting  # noqa: PLC0415
+        from connector.hosted import commands, frames, mounting, overrides  # noqa: PLC0415
         from connector.hosted.installation import Installation  # noqa: PLC0415
         from connector.hosted.presence import AskedPresence  # noqa: PLC0415
 
@@ -99,13 +100,25 @@ class Pencilled(Face):
         settings = app.read_settings(environ)
         prefix = self._url_prefix
         faults = [*mounting.address_faults(prefix, settings.public_url), *mounting.rule_faults(host, prefix)]
+        folder = Path(host.root_path) / self._templates if self._templates is not None else None
+        if folder is not None:
+            faults += overrides.faults(folder)
+        if self._frame is not None:
+            faults += frames.faults(host, self._frame)
         if settings.trusted_proxies:
             faults.append("CONNECTOR_TRUSTED_PROXIES: a host says so itself, by its ProxyFix; leave this at 0")
         if faults:
             raise SettingsError(faults)
-        installation = Installation(
-            host, settings, prefix=prefix, make=lambda runtime: app.create_app(runtime, presence=presence)
-        )
+        frame = None
+        if self._frame is not None:
+            frame = frames.HostFrame(host, self._frame, takes_mailed=self._frame_answers)
+
+        def make(runtime: Runtime) -> Flask:
+            if self._frame is not None:
+                frames.refuse_missing(host, self._frame)
+            return app.create_app(runtime, presence=presence, frame=frame, overrides=folder)
+
+        installation = Installation(host, settings, prefix=prefix, make=make)
         presence = AskedPresence(
             host,
             root=installation.path.removesuffix(prefix),
@@ -168,6 +181,12 @@ class Pencilled(Face):
         from connector.hosted.mounting import prefix_faults  # noqa: PLC0415 - as in `init_app`
 
         faults = [*prefix_faults(self._url_prefix)]
+        given: Mapping[Any, Any] = self._settings or {}
+        faults += [
+            f"settings: {name}: give text, as the environment has it, and not {type(value).__name__}"
+            for name, value in given.items()
+            if not isinstance(value, str)
+        ]
         functions: Mapping[str, Any] = {
             "who": self._who,
             "support": self._support,
@@ -189,6 +208,8 @@ class Pencilled(Face):
             faults.append("sign_in: say where whoever is not signed in is sent, such as /login")
         if sign_in is not None and not names_somebody:
             faults.append("sign_in: leads nowhere without who, support or client; give one of them")
+        if self._frame_answers and self._frame is None:
+            faults.append("frame_answers: there is no frame for them; give one")
         if self._start not in _STARTS:
             faults.append(f"start: {self._start!r} is none of {', '.join(_STARTS)}")
         return faults

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -12,7 +14,7 @@ import structlog
 from flask import Flask, Response, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]  # the package ships no types
-from jinja2 import StrictUndefined
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, TooManyRequests
 
@@ -33,6 +35,7 @@ from connector.web import (
     connect_link,
     connection,
     deliveries,
+    framing,
     health,
     mails,
     metrics,
@@ -49,9 +52,11 @@ from connector.web import (
     visit,
 )
 from connector.web.cookies import SignedCookies
+from connector.web.framing import Frame
 from connector.web.limits import limit, note_limited
 from connector.web.presence import Presence, PresenceError, StrangerError, prepare
 from connector.web.proxies import BehindProxies, UnderPrefix
+from connector.web.scoping import scoped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -96,10 +101,22 @@ class _Pages(Flask):
         )
 
 
-def create(runtime: Runtime, *, within: Within | None = None, presence: Presence | None = None) -> Flask:
-    """Make the application of one installation; `within` puts another into it, innermost.
+def create(
+    runtime: Runtime,
+    *,
+    within: Within | None = None,
+    presence: Presence | None = None,
+    frame: Frame | None = None,
+    overrides: Path | None = None,
+) -> Flask:
+    """Make the application of one installation.
 
-    `presence` says who of a host's users makes a request, where a host runs in this process.
+    Args:
+        runtime: The installation.
+        within: Puts another application into it, innermost.
+        presence: Says who of a host's users makes a request, where a host runs in this process.
+        frame: The layout of that host, for our pages.
+        overrides: A folder with templates that take the place of ours.
     """
     settings = runtime.settings
     secure = settings.public_url.startswith("https://")
@@ -123,6 +140,11 @@ def create(runtime: Runtime, *, within: Within | None = None, presence: Presence
     prefix = path_of(settings.public_url)
     if prefix and presence is None:  # else the host has it taken off
         app.wsgi_app = UnderPrefix(app.wsgi_app, prefix)  # type: ignore[method-assign]
+    if frame is not None:
+        framing.prepare(app, frame)  # before anything else that looks at answers, and so after it
+        app.add_url_rule("/static/framed.css", framing.STYLE, _framed_style)
+    if overrides is not None:
+        app.jinja_loader = ChoiceLoader([FileSystemLoader(overrides), *filter(None, [app.jinja_loader])])
     _prepare_templates(app, brand=settings.brand)
     speaking.prepare(app, runtime.languages, readers.locale)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
@@ -199,7 +221,7 @@ def _hardened(*, secure: bool) -> Callable[[Response], Response]:
         headers["X-Frame-Options"] = "DENY"
         headers["X-Robots-Tag"] = "noindex, nofollow"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        if request.endpoint == "static":
+        if request.endpoint in ("static", framing.STYLE):
             headers["Cache-Control"] = "public, max-age=3600"
         headers.setdefault("Cache-Control", "no-store")
         if secure:
@@ -261,6 +283,15 @@ def _nothing_there(error: NotFoundError | None = None) -> ResponseReturnValue:
 
 def _page(kind: str, status: int, *, message: str = "") -> ResponseReturnValue:
     return speaking.render("fault/show.html", kind=kind, message=message), status
+
+
+@cache
+def _framed() -> str:
+    return scoped((Path(__file__).parent / "static" / "style.css").read_text(encoding="utf-8"))
+
+
+def _framed_style() -> Response:
+    return Response(_framed(), mimetype="text/css")
 
 
 def _robots() -> Response:

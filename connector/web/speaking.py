@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
@@ -14,6 +15,7 @@ from connector.language.offered import Languages
 from connector.language.telling import Teller
 from connector.language.templates import speak
 from connector.language.wishes import preferred
+from connector.web.framing import Parts, parts
 
 _VOICES = "pencilled_voices"
 
@@ -72,10 +74,15 @@ def say(message: str, /, **filled: Any) -> str:
 
 
 def render(template: str, /, **content: Any) -> str:
-    """Return a page in its language."""
+    """Return a page in its language; nothing yet where it comes in the layout of a host, after everything else."""
     current_app.update_template_context(content)
+    return _rendered(template, content, parts(partial(_rendered, template, content, None)))
+
+
+def _rendered(template: str, content: dict[str, Any], framed: Parts | None) -> str:
     spoken = language()
-    return _environment(spoken).get_template(template).render({"language": spoken, **content})
+    page = _environment(spoken).get_template(template).render({"language": spoken, "framed": framed, **content})
+    return page if framed is None else ""
 
 
 def _preferred() -> Language:

@@ -1,0 +1,120 @@
+"""Pages in the layout of a host in this process: ours gives title and body, the host everything around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flask import Flask, Response, current_app, g, request, url_for
+from markupsafe import Markup
+
+from connector import paths
+
+STYLE = "framed_style"  # the endpoint of the stylesheet that touches nothing outside of what is ours
+
+_EXTENSION, _PAGE = "pencilled_frame", "framed_page"
+_OURS = (
+    "Allow",
+    "Cache-Control",
+    "Referrer-Policy",
+    "Refresh",
+    "Retry-After",
+    "X-Content-Type-Options",
+    "X-Robots-Tag",
+)
+_UNLESS_THE_HOSTS = ("Strict-Transport-Security", "X-Frame-Options")
+_FOR_PROGRAMS = (paths.NOTIFICATIONS, paths.METRICS, "/static/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramedPage:
+    """What a host's template is given of a page, under the name `pencilled`.
+
+    Attributes:
+        title: What the window is called.
+        stylesheet: The address of our stylesheet, for hosts whose policy wants links of their own making.
+        head: That link, ready for the head of the document.
+        body: The page.
+    """
+
+    title: Markup
+    stylesheet: str
+    head: Markup
+    body: Markup
+
+
+class Frame(Protocol):
+    """The layout of a host."""
+
+    @property
+    def takes_mailed(self) -> bool:
+        """Whether pages that letters lead to come into it, too: its scripts can read their links."""
+
+    def around(self, page: FramedPage, *, status: int) -> Response | None:
+        """Return a page in the host's layout, with the host's headers; None if that cannot be made, which is logged."""
+
+
+class Parts:
+    """What a layout of ours hands over instead of a document."""
+
+    def __init__(self, again: Any) -> None:
+        self.again = again
+        self._page: FramedPage | None = None
+
+    @property
+    def page(self) -> FramedPage:
+        """What was handed over."""
+        assert self._page is not None  # noqa: S101 - every page has the one layout
+        return self._page
+
+    def keep(self, *, title: str, body: str) -> str:
+        """Take them, and leave nothing where the document would be."""
+        stylesheet = url_for(STYLE)
+        self._page = FramedPage(
+            title=Markup(title.strip()),  # noqa: S704 - from our own template, escaped there
+            stylesheet=stylesheet,
+            head=Markup('<link rel="stylesheet" href="{}">').format(stylesheet),
+            body=Markup(body),  # noqa: S704 - as above
+        )
+        return ""
+
+
+def prepare(app: Flask, frame: Frame) -> None:
+    """Have pages of an application come in the layout of a host."""
+    app.extensions[_EXTENSION] = frame
+    app.after_request(_framed)
+
+
+def parts(again: Any) -> Parts | None:
+    """Return what takes the parts of the page that is about to be rendered; None for a document of our own.
+
+    Args:
+        again: Renders the same page as a document of our own.
+    """
+    frame: Frame | None = current_app.extensions.get(_EXTENSION)
+    if frame is None or request.path.startswith(_FOR_PROGRAMS):
+        return None
+    if request.path.startswith(paths.MAILED) and not frame.takes_mailed:
+        return None
+    found = Parts(again)
+    setattr(g, _PAGE, found)
+    return found
+
+
+def _framed(response: Response) -> Response:
+    """Put the page that was rendered last into the host's layout, or into our own if there that cannot be done."""
+    found: Parts | None = g.pop(_PAGE, None)
+    if found is None or response.get_data():
+        return response
+    frame: Frame = current_app.extensions[_EXTENSION]
+    answer = frame.around(found.page, status=response.status_code)
+    if answer is None:
+        response.set_data(found.again())
+        return response
+    for name in _OURS:
+        if name in response.headers:
+            answer.headers[name] = response.headers[name]
+    for name in _UNLESS_THE_HOSTS:
+        if name in response.headers:
+            answer.headers.setdefault(name, response.headers[name])
+    return answer

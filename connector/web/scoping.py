@@ -1,0 +1,48 @@
+"""Our stylesheet for pages in the layout of a host: within one class, so that nothing outside of it looks different."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+SCOPE = ".pencilled"
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(?P<values>[^}]*)\}\s*\}")
+_LIGHT = re.compile(r":root \{(?P<values>[^}]*)\}")
+_RULE = re.compile(r"(?P<selectors>[^{}@;]+)\{(?P<values>[^{}]*)\}")
+_VALUE = re.compile(r"(--[\w-]+):\s*([^;]+);")
+_WHOLE = {":root": SCOPE, "html": SCOPE, "body": SCOPE}
+_MAIN = re.compile(r"^main\b")
+
+
+def scoped(sheet: str) -> str:
+    """Return a stylesheet that says the same of what is within our class, and nothing of anything else.
+
+    Whether it is dark follows the host's layout, not the reader's system: a host that knows no dark pages gets none.
+    """
+    plain = _COMMENT.sub("", sheet)
+    dark = _DARK.search(plain)
+    rest = _DARK.sub("", plain).replace("color-scheme: light dark;", "")
+    light = _LIGHT.search(rest)
+    rules = _RULE.sub(_within, rest)
+    if dark is None or light is None:
+        return rules
+    pairs = _both(dict(_VALUE.findall(light["values"])), dict(_VALUE.findall(dark["values"])))
+    return f"{rules.rstrip()}\n\n@supports (color: light-dark(#000, #fff)) {{\n  {SCOPE} {{\n{pairs}  }}\n}}\n"
+
+
+def _within(rule: re.Match[str]) -> str:
+    lead, selectors = re.match(r"(\s*)(.*)", rule["selectors"], re.DOTALL).groups()  # type: ignore[union-attr]  # it always matches
+    narrowed = ", ".join(_narrowed(selector.strip()) for selector in selectors.split(","))
+    return f"{lead}{narrowed} {{{rule['values']}}}"
+
+
+def _narrowed(selector: str) -> str:
+    return _WHOLE.get(selector) or f"{SCOPE} {_MAIN.sub('.main', selector)}"
+
+
+def _both(light: Mapping[str, str], dark: Mapping[str, str]) -> str:
+    return "".join(
+        f"    {name}: light-dark({light[name]}, {value});\n" for name, value in dark.items() if name in light
+    )
