@@ -163,7 +163,7 @@ def create_engine(runtime: Runtime) -> Engine:
     Raises: SettingsError if a language cannot be spoken.
     """
     from connector.work.dispatch import handler  # noqa: PLC0415 - as above
-    from connector.work.engine import Engine  # noqa: PLC0415 - as above
+    from connector.work.engine import GLANCE, Engine  # noqa: PLC0415 - as above
     from connector.work.mailbox_watch import MailboxWatch  # noqa: PLC0415 - as above
 
     runtime.languages.check()
@@ -177,6 +177,7 @@ def create_engine(runtime: Runtime) -> Engine:
         lane_limit=settings.lane_limit,
         look=partial(standstill.look, runtime.database, runtime.policy, runtime.witness, clock=runtime.clock),
         companions=(MailboxWatch(runtime.database, mailbox, runtime.clock),) if mailbox else (),
+        glance=GLANCE,
     )
 
 

@@ -52,7 +52,7 @@ class Pencilled(Face):
         templates: A folder with templates that take the place of ours of the same name.
         on_outcome: Called with each outcome, within the host's application context, where due work is carried out.
         start: `elected` if one of the host's web processes carries out due work; `command` if `flask pencilled work`
-            does.
+            does. Where the host is TESTING nobody does.
     Raises: SettingsError naming every fault at once, here or at `init_app`.
     """
 
@@ -91,6 +91,7 @@ class Pencilled(Face):
         # What these need is imported once nothing of the host's goes by a name of ours.
         from connector import app  # noqa: PLC0415
         from connector.hosted import commands, frames, mounting, overrides  # noqa: PLC0415
+        from connector.hosted.election import Election  # noqa: PLC0415
         from connector.hosted.installation import Installation  # noqa: PLC0415
         from connector.hosted.presence import AskedPresence  # noqa: PLC0415
 
@@ -127,6 +128,7 @@ class Pencilled(Face):
             client=self._client,
             sign_in=self._sign_in,
         )
+        election = Election(lambda: installation.runtime, stands=self._start == "elected")
         mounting.mount(
             host,
             lambda inner: mounting.Mount(
@@ -135,6 +137,7 @@ class Pencilled(Face):
                 mounted=installation.mounted,
                 application=installation,
                 check=mounting.Check(host, prefix),
+                begin=lambda: None if host.testing else election.take_part(),
             ),
         )
         host.extensions[EXTENSION] = installation

@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": "See it work: a calendar server, a mail catcher, one offer made and answered.",
     "serve": "Run everything in one process, on SQLite.",
     "web": "Run the pages, on PostgreSQL and Redis.",
-    "worker": "Carry out due work, on PostgreSQL and Redis.",
+    "worker": "Carry out due work alone.",
     "migrate": "Bring the database up to date.",
     "doctor": "Check database, broker, mail server and every calendar.",
     "practitioners": "Add, change, retire and list practitioners.",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 from contextlib import suppress
+from datetime import timedelta
 
 import click
 
-UNTIL_STOPPED = frozenset({"serve", "web", "worker"})  # what SIGTERM and Ctrl-C end as asked for, with exit code 0
+UNTIL_STOPPED = frozenset(
+    {"serve", "web", "worker", "work"}
+)  # what SIGTERM and Ctrl-C end as asked for, with exit code 0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -35,6 +39,11 @@ class Stopping:
     def wait(self) -> None:
         """Return once it has been asked for."""
         os.read(self._reader, 1)
+
+    def asked(self, *, within: timedelta) -> bool:
+        """Wait so long at most, and return whether it has been asked for."""
+        ready, _, _ = select.select([self._reader], [], [], within.total_seconds())
+        return bool(ready)
 
 
 def leave_when_asked(ctx: click.Context) -> None:

@@ -36,7 +36,7 @@ from connector.services.scheduling import answers, codes
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
 from connector.settings import Settings
-from connector.storage import calendars, ledger, migrations, offers, outcomes, reply_mailbox, troubles
+from connector.storage import calendars, ledger, locks, migrations, offers, outcomes, reply_mailbox, troubles
 from connector.storage import endpoints as stored_endpoints
 from connector.storage.clock import TOLERATED, DatabaseClock
 from connector.storage.database import read_url
@@ -409,8 +409,19 @@ def _work(runtime: Runtime) -> Iterator[Check]:
         yield Check(name=name, ok=False, words=f"since {row.since:%d %b %Y, %H:%M} UTC{again}: {row.error}")
     delay = ledger.oldest_overdue(runtime.database, runtime.clock())
     if delay > OVERDUE:
-        minutes = int(delay.total_seconds() // 60)
-        start = "pencilled serve" if runtime.settings.embedded else "pencilled worker"
-        yield Check(name="due work", ok=False, words=f"waiting for {minutes} minutes. Is `{start}` running?")
+        words = f"waiting for {int(delay.total_seconds() // 60)} minutes{_carried_out(runtime, is_overdue=True)}"
+        yield Check(name="due work", ok=False, words=words)
     elif not refused:
-        yield Check(name="due work", ok=True, words="nothing waits longer than it should")
+        words = f"nothing waits longer than it should{_carried_out(runtime, is_overdue=False)}"
+        yield Check(name="due work", ok=True, words=words)
+
+
+def _carried_out(runtime: Runtime, *, is_overdue: bool) -> str:
+    """Say who carries out due work, where one process does, and how somebody does."""
+    if not runtime.settings.embedded:
+        return ". Is `pencilled worker` running?" if is_overdue else ""
+    holder = locks.holder(runtime.settings.database_url)
+    if holder is None:
+        return "; nobody carries it out" + (". Is `pencilled serve` running, or your host?" if is_overdue else " now")
+    process = f"process {holder.process}" if holder.process else "another process"
+    return f"; {process} carries it out"

@@ -10,10 +10,12 @@ import click
 from connector.cli import COMMANDS, ENVIRON, Door
 
 _OF_THEIR_OWN = frozenset({"demo", "serve", "web"})  # they serve pages, which the host does here
+_WORKER = "worker"  # knows nothing of what the host has given us
+_WORK = {"work": "Carry out due work, beside or in place of the web processes."}
 
 
 class HostedDoor(Door):
-    """Our commands, but for those that serve pages."""
+    """Our commands, but for those that serve pages, and with one of their own that carries out due work."""
 
     def __init__(self, *words: Any, environ: Mapping[str, str] | None, **more: Any) -> None:
         super().__init__(*words, **more)
@@ -21,7 +23,16 @@ class HostedDoor(Door):
 
     def offered(self) -> Mapping[str, str]:
         """Return the commands there are, and what each does."""
-        return {name: summary for name, summary in COMMANDS.items() if name not in _OF_THEIR_OWN}
+        others = {name: summary for name, summary in COMMANDS.items() if name not in {*_OF_THEIR_OWN, _WORKER}}
+        return _WORK | others
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one of them."""
+        if cmd_name not in _WORK:
+            return super().get_command(ctx, cmd_name)
+        from connector.hosted.work import work  # noqa: PLC0415 - only for whoever runs it
+
+        return work
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any

@@ -47,6 +47,7 @@ class Mount:
         mounted: The path under which people reach the first, as its links begin; SCRIPT_NAME of what it is asked.
         application: Answers under the prefix.
         check: Called before each request; raises SettingsError while it must not be answered.
+        begin: Called with each request, the host's own among them, in the process that answers it.
     """
 
     def __init__(
@@ -57,16 +58,19 @@ class Mount:
         mounted: str,
         application: WSGIApplication,
         check: Callable[[], None],
+        begin: Callable[[], None],
     ) -> None:
         self._inner = inner
         self._prefix = prefix
         self._mounted = mounted
         self._application = application
         self._check = check
+        self._begin = begin
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         self._check()
+        self._begin()
         path: str = environ.get("PATH_INFO", "")
         rest = path.removeprefix(self._prefix)
         if len(rest) == len(path) or (rest and not rest.startswith("/")):

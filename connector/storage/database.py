@@ -221,6 +221,10 @@ class Database:
         """
         return FileBaton(self._url, number) if self.embedded else ServerBaton(self._writers, number, silence)
 
+    def commits(self) -> Commits | None:
+        """Return what notices that somebody has committed; None of a server, which would have to be asked."""
+        return Commits(self._readers) if self.embedded else None
+
     def dispose(self) -> None:
         """Close all idle connections."""
         self._readers.dispose()
@@ -249,6 +253,34 @@ def waiting_acts(db: Connection) -> list[Callable[[Connection], None]]:
     """Return what is to be done last of all in this transaction."""
     acts: list[Callable[[Connection], None]] = db.info.setdefault(_AT_END, [])
     return acts
+
+
+class Commits:
+    """Notices commits to a SQLite file, whichever process makes them, by a number that costs no query."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._db: sqlite3.Connection | None = None
+        self._number: int | None = None
+
+    def happened(self) -> bool:
+        """Whether there was one since this was asked before; the first time that is not known.
+
+        Raises: sqlite3.Error.
+        """
+        if self._db is None:
+            pooled = self._engine.raw_connection()
+            self._db = pooled.driver_connection
+            pooled.detach()
+        assert self._db is not None  # noqa: S101 - for the type checker
+        former, self._number = self._number, self._db.execute("PRAGMA data_version").fetchone()[0]
+        return former is not None and self._number != former
+
+    def close(self) -> None:
+        """Notice nothing more."""
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
 
 
 class Baton(Protocol):

@@ -37,6 +37,7 @@ from connector.work.wakeups import WakeUps
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
 SHARE = 8  # after so many acts one other thing is done, however many acts wait
+GLANCE = timedelta(milliseconds=50)
 _RENEW_AFTER = 1 / 3  # of a lease
 _QUEUES = {Urgency.ACT: ("look", "due"), Urgency.LOOK: ("look_soon", "later"), Urgency.UPKEEP: ("look_later", "later")}
 
@@ -190,6 +191,7 @@ class Engine:
         tick: The pump's longest sleep.
         look: Called before anything is carried out, and again at each tick by the one process that pumps.
         companions: Threads that are started and stopped with those that work.
+        glance: How often the pump notices what other processes commit, where that is a SQLite file; None for never.
     """
 
     def __init__(
@@ -206,6 +208,7 @@ class Engine:
         tick: timedelta = timedelta(seconds=1),
         look: Callable[[], None] = lambda: None,
         companions: Iterable[Companion] = (),
+        glance: timedelta | None = None,
     ) -> None:
         self._database = database
         self._handle = handle
@@ -218,7 +221,8 @@ class Engine:
         self._stop = threading.Event()
         self._counts_lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._broker, self._wakeups = open_broker(broker_url), WakeUps(shared=broker_url != "memory://")
+        self._is_shared = broker_url != "memory://"
+        self._broker, self._wakeups = open_broker(broker_url), WakeUps(shared=self._is_shared)
         self._wake = wake
         self._muted_until = -inf
         self._actors = {
@@ -240,6 +244,7 @@ class Engine:
             closed=self._seating.closed,
             silence=lease / 2,
             look=look,
+            glance=glance,
         )
         self._companions = (self._pump, *companions)
 
@@ -250,8 +255,12 @@ class Engine:
             return dict(self._counts)
 
     def attach(self) -> None:
-        """Have wake-ups sent after every commit, and counts stored, without carrying out anything in this process."""
-        self._database.on_touched = self.wake
+        """Have wake-ups sent after every commit, and counts stored, without carrying out anything in this process.
+
+        Wake-ups within this process would reach nobody; what it commits is noticed by whoever carries out due work.
+        """
+        if self._is_shared:
+            self._database.on_touched = self.wake
         self._counting.start()
 
     def start(self) -> None:
@@ -263,7 +272,8 @@ class Engine:
             missing = needs.make_missing_due(db, now=self._clock())
         if missing:
             log.warning("work_was_missing", keys=missing)
-        self.attach()
+        self._database.on_touched = self.wake
+        self._counting.start()
         milliseconds = round(self._wake / timedelta(milliseconds=1))
         self._worker = dramatiq.Worker(self._broker, worker_threads=self._threads, worker_timeout=milliseconds)
         self._worker.start()

@@ -1,10 +1,16 @@
-"""Sends wake-ups for what is due: whatever message was lost or never sent, its key is found here within a second."""
+"""Sends wake-ups for what is due: whatever message was lost or never sent, its key is found here within a second.
+
+On SQLite, where no message reaches other processes, what they commit is noticed at once.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
+from math import inf
 
 from connector.failures import tell
 from connector.ports import Clock
@@ -26,7 +32,8 @@ class Pump:
         tick: The longest sleep; it wakes earlier when something becomes due earlier.
         seats: Live claims a lane has room for.
         closed: Returns the lanes of which nothing is to be claimed now.
-        look: Called before each look for what is due, by the one process that pumps.
+        look: Called before a look for what is due, once a tick, by the one process that pumps.
+        glance: How often it is noticed on SQLite that somebody has committed; None for never.
         silence: After so long without a sign of life from the pump, another process takes over.
     """
 
@@ -41,6 +48,7 @@ class Pump:
         closed: Callable[[], Collection[str]] = frozenset,
         silence: timedelta = ledger.LEASE / 2,
         look: Callable[[], None] = lambda: None,
+        glance: timedelta | None = None,
     ) -> None:
         self._database = database
         self._wake = wake
@@ -49,6 +57,9 @@ class Pump:
         self._seats = seats
         self._closed = closed
         self._look = look
+        self._looked_at = -inf
+        self._glance = glance
+        self._commits = None if glance is None else database.commits()
         self._baton = database.baton(_BATON, silence=silence)
         self._stop = threading.Event()
         self._thread = self._new_thread()
@@ -76,6 +87,8 @@ class Pump:
         if self._thread.is_alive():
             self._thread.join()
         self._baton.close()
+        if self._commits is not None:
+            self._commits.close()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -85,11 +98,27 @@ class Pump:
                     sleep = self._pump()
             except Exception as error:  # noqa: BLE001 - database or broker may be back at the next tick
                 tell("pump_failed", error)
+            self._rest(sleep)
+
+    def _rest(self, sleep: timedelta) -> None:
+        """Sleep, but not on after somebody has committed where that can be noticed."""
+        if self._commits is None or self._glance is None:
             self._stop.wait(sleep.total_seconds())
+            return
+        end, glance = time.monotonic() + sleep.total_seconds(), self._glance.total_seconds()
+        while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, glance)):
+            try:
+                if self._commits.happened():
+                    return
+            except sqlite3.Error as error:
+                tell("commits_not_noticed", error)
+                return
 
     def _pump(self) -> timedelta:
         """Send wake-ups for what is due and return how long to sleep."""
-        self._look()
+        if time.monotonic() - self._looked_at >= self._tick.total_seconds():
+            self._look()
+            self._looked_at = time.monotonic()
         now = self._clock()
         keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats, closed=self._closed())
         if keys:

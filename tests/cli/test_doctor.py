@@ -226,7 +226,7 @@ def test_work_that_nobody_does_fails(cli: Cli, sqlite_url: str) -> None:
     database.dispose()
     result = cli.run("doctor")
     assert result.exit_code == 1
-    assert "waiting for 9 minutes. Is `pencilled serve` running?" in result.stdout
+    assert "waiting for 9 minutes; nobody carries it out. Is `pencilled serve` running, or your host?" in result.stdout
 
 
 def test_a_database_that_is_not_there_is_one_failure_among_the_others(cli: Cli) -> None:

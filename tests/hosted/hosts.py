@@ -77,6 +77,7 @@ def with_pencilled(stage: Stage, host: Flask | None = None, **more: Any) -> Flas
         "settings": settings(stage),
         "who": present,
         "sign_in": "/login",
+        "start": "command",
     } | more
     Pencilled(host, **chosen)
     return host

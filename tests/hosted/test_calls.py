@@ -402,12 +402,14 @@ def test_acts_are_attributes_of_the_extension_once_it_is_in_an_application(stage
     pencilled = Pencilled(url_prefix=PREFIX, settings=settings(stage))
     with pytest.raises(RuntimeError, match="init_app"):
         pencilled.sessions.get("booking-812")
-    pencilled.init_app(Flask("booking"))
+    host = Flask("booking")
+    pencilled.init_app(host)
     [session] = pencilled.sessions.list(practitioner="user-1")
     assert session.id == stage.session.id
     assert [event.kind for event in pencilled.speaking("de").timelines.of_session(session.id)]
     for face in FACES_OF_THE_EXTENSION:
         assert type(getattr(pencilled, face)) is type(getattr(pencilled.calls, face))
+    assert pencilled.installation.host is host
     pencilled.runtime.database.dispose()
 
 

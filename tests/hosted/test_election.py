@@ -1,0 +1,125 @@
+"""One of a host's processes carries out due work, whichever of them is killed, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from connector.storage.ledger import Key, Kind
+from tests.conftest import free_port
+from tests.domain.examples import NOW
+from tests.fakes.servers import Server, radicale
+from tests.hosted.processes import GUNICORN, Host, hosted
+from tests.journeys import services
+from tests.journeys.services import Service, connect, use
+from tests.journeys.stage import Installation
+from tests.services.practice import Practice
+
+pytestmark = pytest.mark.slow
+
+APP = "tests.hosted.elected_host:create_app()"
+TWO = (*GUNICORN, "--workers", "2", APP)
+TAKES_OVER_WITHIN_SECONDS = 5
+
+
+@pytest.fixture(scope="module")
+def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with radicale(tmp_path_factory.mktemp("radicale")) as server:
+        yield server
+
+
+class Killer:
+    """Kills whichever process carries out due work, once, at the nth write to the calendar."""
+
+    def __init__(self, n: int, installation: Installation, *, after: bool) -> None:
+        self.left = n
+        self.after = after
+        self.installation = installation
+        self.host: Host | None = None
+        self.killed: int | None = None
+        self._turn = Lock()
+
+    def script(self, _request: Any, forward: Any) -> Any:
+        with self._turn:
+            strikes = self.killed is None and self.left == 0 and self.host is not None
+            self.left -= 1
+            if strikes and self.host is not None:
+                self.installation.until(lambda: told(self.installation), bool)  # a mail under way would come twice
+                self.killed = self.host.holder
+        if strikes and not self.after:
+            self._kill()
+        reply = forward()
+        if strikes and self.after:
+            self._kill()
+        return reply
+
+    def _kill(self) -> None:
+        assert self.killed is not None
+        os.kill(self.killed, signal.SIGKILL)
+
+
+def left(installation: Installation) -> list[Key]:
+    return installation.unfinished(datetime.now(UTC))  # noqa: TID251 - the processes live in real time
+
+
+def told(installation: Installation) -> bool:
+    """Whether everybody has been told all that there is to tell."""
+    return all(key.kind is not Kind.CONVERSATION for key in left(installation))
+
+
+@contextmanager
+def playing(database_url: str, there: Service) -> Iterator[tuple[Installation, Practice, float]]:
+    """An installation with a calendar connected, in real time; yields hours from the examples' now as well."""
+    since = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - as above
+    with Installation(database_url, now=since) as installation:
+        use(installation.runtime, there)
+        connect(installation.practice, installation.runtime, there)
+        yield installation, installation.practice, (since - NOW).total_seconds() / 3600
+
+
+def play(command: Sequence[str], database_url: str, server: Server, folder: Path, *, n: int, after: bool) -> None:
+    """Send an offer; the process that carries it out is killed on the way, and another goes on."""
+    with services.service("caldav", folder, server) as there, playing(database_url, there) as played:
+        installation, practice, shift = played
+        killer = Killer(n, installation, after=after)
+        there.at_every_write(killer.script)
+        public_url = {"CONNECTOR_PUBLIC_URL": "http://pages.example/rearrange"}
+        environ = installation.environment() | there.environment() | public_url
+        with hosted(command, environ, free_port(), folder) as host:
+            killer.host = host
+            host.processes(2)
+            first = host.elected()
+            practice.offer(practice.book(shift + 48), *(shift + hours for hours in (72, 96, 120)))
+            installation.until(lambda: killer.killed, lambda killed: killed is not None)
+            assert killer.killed == first
+            second = host.elected(other_than=first, seconds=TAKES_OVER_WITHIN_SECONDS)
+            installation.until(there.shown, lambda seen: len(seen) == 4)
+            installation.until(lambda: left(installation), lambda keys: not keys)
+            host.processes(2)
+            assert host.holder == second, "one carries out due work, and that stays so"
+        assert [one.start for one in there.shown()] == [start for start, _end, _state in practice.kept()]
+        mails = [(mail.recipients, str(mail.message["Subject"])) for mail in installation.mailbox.messages]
+        assert len(mails) == len(set(mails)) == 2, "the invitation, and the offer"
+        assert "Traceback" not in host.log.read_text()
+
+
+def test_another_worker_of_gunicorn_goes_on_within_seconds_of_a_kill(
+    sqlite_url: str, radicale_server: Server, tmp_path: Path
+) -> None:
+    play(TWO, sqlite_url, radicale_server, tmp_path, n=2, after=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_nothing_is_lost_or_done_twice_whichever_write_a_worker_is_killed_at(
+    sqlite_url: str, radicale_server: Server, tmp_path: Path, n: int
+) -> None:
+    play((*GUNICORN, "--workers", "2", "--preload", APP), sqlite_url, radicale_server, tmp_path, n=n, after=n == 1)
