@@ -150,8 +150,12 @@ class Pencilled(Face):
 
         Raises: RuntimeError if there is none.
         """
-        host = current_app if has_app_context() and EXTENSION in current_app.extensions else None
-        host = host or (self._last() if self._last is not None else None)
+        from connector.hosted.installation import Installation  # noqa: PLC0415 - as in `init_app`
+
+        found = current_app.extensions.get(EXTENSION) if has_app_context() else None
+        if isinstance(found, Installation):  # else another application of this process is at work, such as ours
+            return found
+        host = self._last() if self._last is not None else None
         if host is None:
             raise RuntimeError("this Pencilled is in no application: call init_app first")
         installation: Installation = host.extensions[EXTENSION]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HOSTS_OWN = "pencilled.environ_of_host"  # under which a request of ours has it as the host would have had it
 
+_COOKIES = frozenset({"pencilled", "__Secure-pencilled", "__Host-pencilled"})
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _OF_THE_BODY = (
     "CONTENT_TYPE",
@@ -120,10 +121,17 @@ def rule_faults(host: Flask, prefix: str) -> Iterator[str]:
             )
 
 
-class Check:
-    """Refuses requests while rules of a host are under the prefix, those among them that came after ours was mounted.
+def cookie_faults(host: Flask) -> Iterator[str]:
+    """Say that a host's cookie has the name of ours: under our prefix it would be taken for it."""
+    name = host.config["SESSION_COOKIE_NAME"]
+    if name in _COOKIES:
+        yield f"SESSION_COOKIE_NAME: {name} is what our own cookie is called; have the host call its own otherwise"
 
-    They are looked at when the first request comes: from then on a host takes no further rules.
+
+class Check:
+    """Refuses requests while something of a host's is in the way, that among it which came after ours was mounted.
+
+    It is looked at when the first request comes: from then on a host takes no further rules.
     """
 
     def __init__(self, host: Flask, prefix: str) -> None:
@@ -134,7 +142,7 @@ class Check:
     def __call__(self) -> None:
         """Raise SettingsError if there is one."""
         if self._faults is None:
-            self._faults = tuple(rule_faults(self._host, self._prefix))
+            self._faults = (*rule_faults(self._host, self._prefix), *cookie_faults(self._host))
         if self._faults:
             raise SettingsError(self._faults)
 
