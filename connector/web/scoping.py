@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-SCOPE = ".pencilled"
+SCOPE = ".pencilled.pencilled"  # twice: a class of the host's, or two of them, say nothing about what is ours
+VALUES = ":where(.pencilled)"  # counts for nothing: a host gives our pages its colours by a rule for `.pencilled`
+# What the host says of its own elements and classes ends here; its font and what is behind our pages go on.
+_OURS_ALONE = f"""{SCOPE} *, {SCOPE} *::before, {SCOPE} *::after {{ all: revert; }}
+"""
+_OF_THE_HOST = f"""
+{SCOPE} {{ background: none; font-family: inherit; }}
+"""
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(?P<values>[^}]*)\}\s*\}")
 _LIGHT = re.compile(r":root \{(?P<values>[^}]*)\}")
 _RULE = re.compile(r"(?P<selectors>[^{}@;]+)\{(?P<values>[^{}]*)\}")
 _VALUE = re.compile(r"(--[\w-]+):\s*([^;]+);")
-_WHOLE = {":root": SCOPE, "html": SCOPE, "body": SCOPE}
+_WHOLE = {":root": VALUES, "html": SCOPE, "body": SCOPE}
 _MAIN = re.compile(r"^main\b")
 
 
@@ -27,9 +34,10 @@ def scoped(sheet: str) -> str:
     light = _LIGHT.search(rest)
     rules = _RULE.sub(_within, rest)
     if dark is None or light is None:
-        return rules
+        return _OURS_ALONE + rules + _OF_THE_HOST
     pairs = _both(dict(_VALUE.findall(light["values"])), dict(_VALUE.findall(dark["values"])))
-    return f"{rules.rstrip()}\n\n@supports (color: light-dark(#000, #fff)) {{\n  {SCOPE} {{\n{pairs}  }}\n}}\n"
+    dark_as_the_host = f"\n@supports (color: light-dark(#000, #fff)) {{\n  {VALUES} {{\n{pairs}  }}\n}}\n"
+    return _OURS_ALONE + rules.rstrip() + "\n" + _OF_THE_HOST + dark_as_the_host
 
 
 def _within(rule: re.Match[str]) -> str:

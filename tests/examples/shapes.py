@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from lindenhof import mounted as mounted_platform
 from lindenhof import over_rest
 from test_lindenhof import begin
 
@@ -93,3 +94,27 @@ def _let_in(runtime: Runtime, hears_at: str) -> tuple[str, str]:
         key = api_keys.make(db, name="Lindenhof", scopes=SCOPES, practitioner_id=None, now=now).secret
         _, secret = endpoints.add(db, runtime.seal, hears_at, inner_hosts=hosts, now=now)
     return key, secret
+
+
+@contextmanager
+def mounted(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.1:25") -> Iterator[Shape]:
+    """Serve the platform with Pencilled in its process; it carries out due work itself."""
+    site = Door()
+    with served(site, clear_untrusted_proxy_headers=True) as port:
+        url = f"http://127.0.0.1:{port}"
+        settings = {
+            "CONNECTOR_DATABASE_URL": database_url,
+            "CONNECTOR_INNER_HOSTS": "127.0.0.1",
+            "CONNECTOR_SMTP_URL": mail_url,
+            "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+            "CONNECTOR_PUBLIC_URL": f"{url}/rearrange",
+        }
+        own = {"DATABASE": folder / "lindenhof.sqlite3", "SECRET_KEY": SECRET, "PENCILLED": settings}
+        site.app = platform = begin(mounted_platform.create_app(**own))
+        try:
+            yield Shape(url=url, platform=platform, signs_in_by_mail=False)
+        finally:
+            platform.extensions["pencilled"].runtime.database.dispose()
+
+
+SHAPES = {"mounted": mounted, "beside": beside}

@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from test_lindenhof import TestPlatform
 
-from tests.examples.shapes import beside
+from tests.examples.shapes import SHAPES
 
 __all__ = ["TestPlatform"]
 
 
-@pytest.fixture
-def app(sqlite_url: str, tmp_path: Path) -> Iterator[Flask]:
-    """The platform, with Pencilled beside it."""
-    with beside(sqlite_url, tmp_path) as shape:
+@pytest.fixture(params=list(SHAPES))
+def app(request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """The platform, with Pencilled in it and beside it."""
+    with SHAPES[request.param](sqlite_url, tmp_path) as shape:
         yield shape.platform

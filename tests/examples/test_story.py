@@ -12,7 +12,7 @@ from test_lindenhof import PASSWORD
 from connector.cli.demo.evidence import CalendarServer
 from connector.cli.demo.host_story import HostStory
 from connector.cli.demo.stage import Mailbox
-from tests.examples.shapes import beside
+from tests.examples.shapes import SHAPES
 from tests.fakes.servers import Server, radicale
 
 
@@ -29,9 +29,12 @@ def mailbox() -> Iterator[Mailbox]:
     mailbox.stop()
 
 
-def test_the_story_over_rest(sqlite_url: str, tmp_path: Path, server: Server, mailbox: Mailbox) -> None:
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_the_story_is_told_in_both_ways(
+    name: str, sqlite_url: str, tmp_path: Path, server: Server, mailbox: Mailbox
+) -> None:
     calendar = CalendarServer(server.make_calendar("work"), server.username, server.password)
-    with beside(sqlite_url, tmp_path, mail_url=mailbox.url) as shape:
+    with SHAPES[name](sqlite_url, tmp_path, mail_url=mailbox.url) as shape:
         HostStory(
             platform_url=shape.url,
             password=PASSWORD,

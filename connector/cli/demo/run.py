@@ -137,7 +137,7 @@ def _stay(stack: contextlib.ExitStack, story: Story) -> None:
 
 
 def _look(*places: tuple[str, str]) -> None:
-    """Print the places, each on a line of its own, and wait until somebody ends it."""
+    """Print the places, each on a line that no terminal breaks, and wait until somebody ends it."""
     for name, place in places:
         click.echo(f"{name:20}{place}")
     click.echo("Press Ctrl-C to stop and clean up.")
