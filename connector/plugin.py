@@ -25,6 +25,7 @@ from connector.hosted.names import refuse_taken
 
 if TYPE_CHECKING:
     from connector.hosted.installation import Installation
+    from connector.hosted.outcome_hook import OnOutcome
     from connector.runtime import Runtime
 
 EXTENSION = "pencilled"
@@ -69,7 +70,7 @@ class Pencilled(Face):
         frame: str | None = None,
         frame_answers: bool = False,
         templates: str | os.PathLike[str] | None = None,
-        on_outcome: Callable[[Any], None] | None = None,
+        on_outcome: OnOutcome | None = None,
         start: str = "elected",
     ) -> None:
         self._url_prefix = url_prefix
@@ -90,7 +91,7 @@ class Pencilled(Face):
         """Mount our application in a host's. Raises: SettingsError."""
         # What these need is imported once nothing of the host's goes by a name of ours.
         from connector import app  # noqa: PLC0415
-        from connector.hosted import commands, frames, mounting, overrides  # noqa: PLC0415
+        from connector.hosted import commands, frames, mounting, outcome_hook, overrides  # noqa: PLC0415
         from connector.hosted.election import Election  # noqa: PLC0415
         from connector.hosted.installation import Installation  # noqa: PLC0415
         from connector.hosted.presence import AskedPresence  # noqa: PLC0415
@@ -117,6 +118,7 @@ class Pencilled(Face):
         def make(runtime: Runtime) -> Flask:
             if self._frame is not None:
                 frames.refuse_missing(host, self._frame)
+            outcome_hook.equip(runtime, host, self._on_outcome)
             return app.create_app(runtime, presence=presence, frame=frame, overrides=folder)
 
         installation = Installation(host, settings, prefix=prefix, make=make)

@@ -740,6 +740,9 @@ class NotPostedError(Exception):
         self.late = late
 
 
+IN_PROCESS = "python:"  # how the URL of an endpoint begins that is a function of the host in this process
+
+
 class Poster(Protocol):
     """Posts outcomes to hosts, signed."""
 

@@ -59,6 +59,8 @@ class Runtime:
         keys: Where the public keys of signatures on mails are looked up.
         mailbox: What clients answer to; None where there is none that we read.
         poster: Posts outcomes to hosts.
+        tells_host: Whether it also tells a function of the host in this process.
+        begin_work: Called when an engine of this process starts, before it carries out anything.
         counts: How often somebody has asked lately, by what all processes have counted.
     """
 
@@ -77,6 +79,8 @@ class Runtime:
     keys: Keys = lambda _name: None
     mailbox: ReplyMailbox | None = None
     poster: Poster | None = None
+    tells_host: bool = False
+    begin_work: Callable[[], None] = lambda: None
     counts: Counts = field(default_factory=OwnCounts)
     _remotes: dict[UUID, tuple[int, RemoteCalendar]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)

@@ -32,7 +32,8 @@ class EndpointBody(msgspec.Struct, frozen=True, kw_only=True):
         types: Which outcomes it wants; empty for all.
         practitioner_id: Whose outcomes it gets; null for everybody's.
         state: Whether anything goes there.
-        disabled_why: `by_hand`, `gone` (it answered 410), `failing` (for three days) or `key_lost`.
+        disabled_why: `by_hand`, `gone` (it answered 410), `failing` (for three days), `key_lost`, or `taken_away`
+            (it was a function of the host's own program, which has it no more).
         failing_since: The first attempt that failed since one went through.
     """
 
@@ -159,7 +160,13 @@ def show(call: Call[None, None], db: Connection, endpoint_id: UUID) -> EndpointB
     edits=True,
     answers={200: EndpointBody},
     summary="Change an endpoint",
-    refuses=("endpoint_not_found", *_URL_REFUSALS, "external_id_taken", "external_id_malformed"),
+    refuses=(
+        "endpoint_not_found",
+        "endpoint_in_process",
+        *_URL_REFUSALS,
+        "external_id_taken",
+        "external_id_malformed",
+    ),
     example=EndpointChangeBody(types=[OutcomeType.SESSION_MOVED, OutcomeType.SESSION_CANCELLED]),
 )
 def change(call: Call[EndpointChangeBody, None], db: Connection, endpoint_id: UUID) -> EndpointBody:
@@ -222,7 +229,7 @@ def put(call: Call[NamedEndpointBody, None], db: Connection, external_id: str) -
     edits=True,
     answers={204: None},
     summary="Remove an endpoint",
-    refuses=("endpoint_not_found",),
+    refuses=("endpoint_not_found", "endpoint_in_process"),
 )
 def remove(call: Call[None, None], db: Connection, endpoint_id: UUID) -> Answer:
     """What waits for it is forgotten."""
@@ -236,7 +243,7 @@ def remove(call: Call[None, None], db: Connection, endpoint_id: UUID) -> Answer:
     edits=True,
     answers={200: MadeEndpointBody},
     summary="Give an endpoint a new secret",
-    refuses=("endpoint_not_found",),
+    refuses=("endpoint_not_found", "endpoint_in_process"),
 )
 def rotate_secret(call: Call[None, None], db: Connection, endpoint_id: UUID) -> MadeEndpointBody:
     """For a day the one before signs as well; an older one ends at once."""

@@ -31,7 +31,7 @@ from connector.domain.people import Medium
 from connector.errors import ConnectorError, RuleError
 from connector.runtime import Runtime
 from connector.services import erasing, fetching, standstill
-from connector.services.outcomes import endpoints
+from connector.services.outcomes import endpoints, in_process
 from connector.services.scheduling import answers, codes
 from connector.services.sync import free_busy
 from connector.services.views import readiness, unread
@@ -179,7 +179,7 @@ def _told(endpoint: Endpoint, standing: Standing, now: datetime) -> tuple[bool, 
     """Return whether outcomes arrive at an endpoint, and how it stands."""
     waiting, why = _many(standing.waiting), f": {standing.error}" if standing.error is not None else ""
     if not endpoint.is_enabled:
-        return endpoint.disabled_why == endpoints.BY_HAND, _disabled(endpoint, waiting)
+        return endpoint.disabled_why in {endpoints.BY_HAND, in_process.TAKEN_AWAY}, _disabled(endpoint, waiting)
     if endpoint.failing_since is not None and now - endpoint.failing_since > OVERDUE:
         since = f"nothing has arrived there since {_at(endpoint.failing_since)}{why}; {waiting}"
         goes_on = "It is tried again by itself, and disabled after three days. See each attempt"
@@ -198,6 +198,12 @@ def _disabled(endpoint: Endpoint, waiting: str) -> str:
     match endpoint.disabled_why:
         case endpoints.BY_HAND:
             return f"{since}, by hand; {waiting}. {enable}"
+        case in_process.TAKEN_AWAY:
+            return (
+                f"{since}: the host's program has no on_outcome any more; {waiting}. With it again, all of that is told"
+            )
+        case _ if endpoint.is_in_process:
+            return f"{since}: on_outcome has raised for three days; {waiting}. Restart the host once it is put right"
         case endpoints.KEY_LOST:
             renew = f"`pencilled endpoints rotate-secret {endpoint.id}` makes a new one, for its host; then {enable}"
             return f"{since}: its secret is lost with the key that sealed it; {waiting}. {renew}"

@@ -10,6 +10,7 @@ from connector.cli._lookup import find_practitioner
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.outcomes import OutcomeType
 from connector.services.outcomes import endpoints as use_cases
+from connector.services.outcomes import in_process
 from connector.services.views import deliveries
 from connector.storage import endpoints as stored
 
@@ -88,6 +89,8 @@ def list_(*, as_json: bool) -> None:
         click.echo("No host is told of outcomes. Add an endpoint: pencilled endpoints add")
     else:
         columns = ("id", "url", "state", "failing_since", "delivered", "pending", "failed")
+        for row in rows:
+            row["url"] = "in the host's process" if row["id"] == in_process.ID else row["url"]
         print_table(columns, ([str(row[name] if row[name] is not None else "") for name in columns] for row in rows))
 
 

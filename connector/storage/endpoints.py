@@ -9,9 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, literal, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.outcomes import OutcomeType
 from connector.errors import NotFoundError
+from connector.ports import IN_PROCESS
 from connector.storage.tables import endpoints
 from connector.storage.versions import named_once, raising
 
@@ -28,7 +30,7 @@ class Endpoint:
         types: Which outcomes it wants; empty for all.
         practitioner_id: Whose outcomes it gets; None for everybody's.
         disabled_at: Since when nothing goes there, aware UTC; None while it does.
-        disabled_why: A word: `by_hand`, `gone`, `failing` or `key_lost`.
+        disabled_why: A word: `by_hand`, `gone`, `failing`, `key_lost` or `taken_away`.
         failing_since: The first attempt that failed since one went through.
         not_before: It has asked us to wait until then.
     """
@@ -53,6 +55,11 @@ class Endpoint:
         return self.disabled_at is None
 
     @property
+    def is_in_process(self) -> bool:
+        """Whether it is a function of the host's own program."""
+        return self.url.startswith(IN_PROCESS)
+
+    @property
     def host(self) -> str:
         """Its host's name; the rest of its address may hold what nobody else is to know."""
         return self.lane.rpartition(" ")[2]
@@ -69,14 +76,15 @@ def add(db: Connection, endpoint: Endpoint) -> None:
 
     Raises: ExistsError if its external id is taken.
     """
-    values = _changeable(endpoint) | {
-        "id": endpoint.id,
-        "practitioner_id": endpoint.practitioner_id,
-        "created_at": endpoint.created_at,
-        "version": endpoint.version,
-    }
     with named_once(endpoints, endpoint.external_id):
-        db.execute(insert(endpoints).values(values))
+        db.execute(insert(endpoints).values(_new(endpoint)))
+
+
+def add_once(db: Connection, endpoint: Endpoint) -> bool:
+    """Store a new one unless there is one of its id; whether it was stored."""
+    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(endpoints).values(_new(endpoint)).on_conflict_do_nothing(index_elements=["id"])
+    return db.execute(statement.returning(endpoints.c.id)).first() is not None
 
 
 def save(db: Connection, endpoint: Endpoint, *, has_new_secret: bool = False) -> None:
@@ -149,6 +157,15 @@ def by_external_id(db: Connection, external_id: str) -> Endpoint | None:
 def remove(db: Connection, endpoint_id: UUID) -> None:
     """Delete one, and what became of the outcomes for it."""
     db.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
+
+
+def _new(endpoint: Endpoint) -> dict[str, Any]:
+    return _changeable(endpoint) | {
+        "id": endpoint.id,
+        "practitioner_id": endpoint.practitioner_id,
+        "created_at": endpoint.created_at,
+        "version": endpoint.version,
+    }
 
 
 def _changeable(endpoint: Endpoint) -> dict[str, Any]:

@@ -190,6 +190,8 @@ class Engine:
         lease: The life of a claim between renewals.
         tick: The pump's longest sleep.
         look: Called before anything is carried out, and again at each tick by the one process that pumps.
+        begin: Called once, when it starts.
+        shut: Lanes of which it carries out nothing: only other processes can.
         companions: Threads that are started and stopped with those that work.
         glance: How often the pump notices what other processes commit, where that is a SQLite file; None for never.
     """
@@ -207,6 +209,8 @@ class Engine:
         lease: timedelta = ledger.LEASE,
         tick: timedelta = timedelta(seconds=1),
         look: Callable[[], None] = lambda: None,
+        begin: Callable[[], None] = lambda: None,
+        shut: frozenset[str] = frozenset(),
         companions: Iterable[Companion] = (),
         glance: timedelta | None = None,
     ) -> None:
@@ -216,7 +220,7 @@ class Engine:
         self._lease = lease
         self._threads = max(2, threads)
         self._seats = max(1, min(lane_limit, self._threads // 2))
-        self._seating = Seating(threads=self._threads, seats=self._seats)
+        self._seating = Seating(threads=self._threads, seats=self._seats, shut=shut)
         self._acts = 0
         self._stop = threading.Event()
         self._counts_lock = threading.Lock()
@@ -233,7 +237,7 @@ class Engine:
         }
         self._worker: dramatiq.Worker | None = None
         self._watch: Watch | None = None
-        self._look_first = look
+        self._look_first, self._begin = look, begin
         self._counting = Counting(database)
         self._pump = Pump(
             database,
@@ -268,6 +272,7 @@ class Engine:
         if self._database.embedded:
             ledger.clear_leases(self._database)
         self._look_first()
+        self._begin()
         with self._database.begin() as db:
             missing = needs.make_missing_due(db, now=self._clock())
         if missing:

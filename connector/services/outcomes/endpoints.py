@@ -129,6 +129,7 @@ def change(
     Raises: as `add`.
     """
     standstill.check(db)
+    _refuse_in_process(endpoint)
     changed = endpoint
     if url is not None and url != endpoint.url:
         lane = check_url(url, inner_hosts)
@@ -153,6 +154,7 @@ def rotate_secret(db: Connection, seal: Seal, endpoint_id: UUID, *, now: datetim
     """
     standstill.check(db)
     endpoint = endpoints.get(db, endpoint_id, lock=True)
+    _refuse_in_process(endpoint)
     secret, kept = _new_secret(), {}
     if endpoint.disabled_why != KEY_LOST:
         until = (now + FORMER_GOOD).isoformat()
@@ -212,7 +214,7 @@ def remove(db: Connection, endpoint_id: UUID) -> None:
     Raises: NotFoundError; StandstillError.
     """
     standstill.check(db)
-    endpoints.get(db, endpoint_id, lock=True)
+    _refuse_in_process(endpoints.get(db, endpoint_id, lock=True))
     endpoints.remove(db, endpoint_id)
 
 
@@ -319,6 +321,14 @@ def _deliver_now(db: Connection, endpoint: Endpoint, queue_ids: Sequence[UUID], 
 def _check_enabled(endpoint: Endpoint) -> None:
     if not endpoint.is_enabled:
         raise RuleError("This endpoint is disabled, so nothing goes there. Enable it first.", code="endpoint_disabled")
+
+
+def _refuse_in_process(endpoint: Endpoint) -> None:
+    if endpoint.is_in_process:
+        raise RuleError(
+            "This endpoint is a function of the host's own program, and comes and goes with it. It can be disabled.",
+            code="endpoint_in_process",
+        )
 
 
 def _new_secret() -> str:
