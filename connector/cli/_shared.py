@@ -93,7 +93,11 @@ def refuse_strange_keys(runtime: Runtime) -> None:
 
 
 def log_as(settings: Settings, *, quiet: bool) -> None:
-    """Log as the settings say; `quiet` leaves out what a person who watches need not know."""
+    """Log as the settings say, or as a host does; `quiet` leaves out what a person who watches need not know."""
+    context = click.get_current_context(silent=True)
+    if context is not None and ENVIRON in context.meta:
+        logs.through_host()
+        return
     level = "warning" if quiet and settings.log_level == "info" else settings.log_level
     logs.configure(level=level, style=settings.log_format)
 

@@ -185,7 +185,7 @@ def middleware(host: Flask, around: str) -> None:
         return inner(environ, start)
 
     proxy = ProxyFix(inner, x_for=1, x_proto=1, x_host=1, x_prefix=1)
-    host.wsgi_app = proxy if around == "proxy" else closure  # type: ignore[method-assign]
+    host.wsgi_app = proxy if around == "proxy" else closure  # type: ignore[assignment, method-assign]
 
 
 @pytest.mark.parametrize("around", ["proxy", "closure"])
@@ -383,7 +383,7 @@ def test_addresses_are_for_the_hosts_templates(stage: Stage) -> None:
 
 
 def test_one_extension_serves_every_host_that_a_factory_makes(stage: Stage) -> None:
-    pencilled = Pencilled(url_prefix=PREFIX, settings=settings(stage), who=present, sign_in="/login")
+    pencilled = Pencilled(url_prefix=PREFIX, settings=settings(stage), who=present, sign_in="/login", start="command")
     hosts = [make_host(), make_host()]
     for host in hosts:
         pencilled.init_app(host)
@@ -401,7 +401,7 @@ warnings.simplefilter("ignore")
 from flask import Flask
 from connector.plugin import Pencilled
 host = Flask("host")
-pencilled = Pencilled(host, url_prefix="/rearrange", settings={
+pencilled = Pencilled(host, url_prefix="/rearrange", start="command", settings={
     "CONNECTOR_DATABASE_URL": sys.argv[1], "CONNECTOR_PUBLIC_URL": "http://localhost/rearrange"})
 pages = host.test_client()
 assert pages.get("/rearrange/sessions").status_code == 303
