@@ -131,6 +131,7 @@ class Pencilled(Face):
             sign_in=self._sign_in,
         )
         election = Election(lambda: installation.runtime, stands=self._start == "elected")
+        installation.ending.append(election.stop)
         mounting.mount(
             host,
             lambda inner: mounting.Mount(
@@ -170,6 +171,10 @@ class Pencilled(Face):
         Raises: NotReadyError if there is no database yet, or it is not up to date.
         """
         return self.installation.runtime
+
+    def close(self) -> None:
+        """End what this process carries out, and leave the database, as the tests of a host do at their end."""
+        self.installation.close()
 
     def url(self, page: str, identity: UUID | str | None = None, *, absolute: bool = False) -> str:
         """Return the address of a page of ours, for links in the host's templates.

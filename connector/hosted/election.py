@@ -60,6 +60,7 @@ class Election:
         """Let due work come to a safe place, and another process go on with it."""
         if self._term is not None:
             self._term.stop()
+            self._term = None
 
     def _begin(self) -> None:
         if not self._lock.acquire(blocking=False):  # another thread does it

@@ -53,6 +53,7 @@ class Installation:
         prefix: The path under which it is in the host.
         path: The path under which people reach it, percent-encoded: that of the public address.
         mounted: The same as WSGI has paths (PEP 3333).
+        ending: Called when it is closed, before the database is left.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Installation:
         self.prefix = prefix
         self.path = quote(urlsplit(settings.public_url).path.rstrip("/"), safe="/%")
         self.mounted = unquote_to_bytes(self.path).decode("latin-1")
+        self.ending: list[Callable[[], None]] = []
         self._make = make
         self._told: set[str] = set()
         self._of_parents: list[_Opened] = []
@@ -74,6 +76,15 @@ class Installation:
     def runtime(self) -> Runtime:
         """The parts of the installation, in this process. Raises: NotReadyError, SettingsError, RuleError."""
         return self._open().runtime
+
+    def close(self) -> None:
+        """End what is carried out in this process, and leave the database; the next use opens it again."""
+        for end in self.ending:
+            end()
+        with self._opening:
+            if self._opened is not None and self._opened.pid == os.getpid():
+                self._opened.runtime.database.dispose()
+            self._opened = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request for a page of ours; say that it is too early while the installation cannot be opened."""

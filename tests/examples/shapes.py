@@ -114,7 +114,7 @@ def mounted(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.
         try:
             yield Shape(url=url, platform=platform, signs_in_by_mail=False)
         finally:
-            platform.extensions["pencilled"].runtime.database.dispose()
+            platform.extensions["pencilled"].close()
 
 
 SHAPES = {"mounted": mounted, "beside": beside}

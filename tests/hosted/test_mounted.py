@@ -423,3 +423,13 @@ def test_each_process_opens_its_own(sqlite_url: str) -> None:
     command = [sys.executable, "-c", FORKED, sqlite_url]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_a_host_that_was_closed_is_opened_again_by_the_next_request(stage: Stage) -> None:
+    host = make_host()
+    pencilled = Pencilled(host, url_prefix=PREFIX, settings=settings(stage))
+    before = pencilled.runtime
+    pencilled.close()
+    assert host.test_client().get(f"{PREFIX}/signin").status_code == 200
+    assert pencilled.runtime is not before
+    pencilled.close()
