@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from flask import Flask
 
 from connector.errors import RuleError
 from connector.hosted.calls import in_person
+from connector.hosted.outcome_hook import ToldOutcome
 from connector.plugin import Pencilled
 from lindenhof import bookings, people, site
 from lindenhof.bookings import Booking
@@ -36,7 +36,7 @@ def create_app(**settings: object) -> Flask:
     return app
 
 
-def hear(outcome: Any) -> None:
+def hear(outcome: ToldOutcome) -> None:
     """Take in what has become of a booking; raising has it come again."""
     bookings.hear(outcome.id, outcome.type, outcome.data)
 
