@@ -16,11 +16,11 @@ from types import TracebackType
 import structlog
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from connector.errors import InstallationError, MissingError, RefusedError, TransientError
+from connector.errors import InstallationError, MissingError, NotReadyError, RefusedError, TransientError
 
 _REVEALING = re.compile(r"\S+@\S+|\w+://\S+|\S*/\S+/\S*")  # an address or path in a service's words may name somebody
 _OURS = frozenset({"connector", "providers", "webhooks"})
-_QUOTED = (RefusedError, TransientError, InstallationError, MissingError)
+_QUOTED = (NotReadyError, RefusedError, TransientError, InstallationError, MissingError)
 
 log = structlog.get_logger(__name__)
 

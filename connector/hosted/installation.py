@@ -86,6 +86,11 @@ class Installation:
                 self._opened.runtime.database.dispose()
             self._opened = None
 
+    def open_with(self, runtime: Runtime) -> None:
+        """Use parts that somebody has put together, in this process."""
+        with self._opening:
+            self._opened = _Opened(os.getpid(), runtime, self._make(runtime))
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request for a page of ours; say that it is too early while the installation cannot be opened."""
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -14,6 +15,8 @@ import providers
 from connector import app, paths
 from connector.domain.notice import NoticeKind
 from connector.errors import SettingsError
+from connector.hosted.installation import Installation
+from connector.plugin import EXTENSION, Pencilled
 from connector.settings import Settings
 from connector.storage.database import Database
 from tests.conftest import Clock
@@ -36,10 +39,29 @@ class Outside(FlaskClient):
 
 
 @pytest.fixture
-def under(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
+def alone(sqlite_database: Database, sqlite_url: str, clock: Clock) -> Stage:
     runtime = make_runtime(sqlite_database, sqlite_url, clock, public_url=f"http://localhost{PREFIX}")
     stage = make_stage(runtime, clock)
     stage.app.test_client_class = Outside
+    return stage
+
+
+@pytest.fixture
+def mounted(alone: Stage) -> Stage:
+    """The same within a host, in which people sign in by mail as they do alone."""
+    host = Flask("host")
+    runtime, prefixed = alone.runtime, {"CONNECTOR_PUBLIC_URL": f"http://localhost{PREFIX}"}
+    Pencilled(host, url_prefix=PREFIX, settings=prefixed, start="command")
+    installation: Installation = host.extensions[EXTENSION]
+    installation.open_with(runtime)
+    host.testing, host.test_client_class = True, Outside
+    alone.app = host
+    return alone
+
+
+@pytest.fixture(params=["alone", "mounted"])
+def under(request: pytest.FixtureRequest) -> Stage:
+    stage: Stage = request.getfixturevalue(request.param)
     return stage
 
 
@@ -115,8 +137,8 @@ def test_letters_lead_under_it(under: Stage) -> None:
 
 @pytest.mark.parametrize("start", [PREFIX, ""], ids=["passed-on", "taken-off"])
 @pytest.mark.parametrize("path", ["/signin", "/sessions", "/"])
-def test_a_proxy_may_take_the_prefix_off_or_pass_it_on(under: Stage, start: str, path: str) -> None:
-    answer = past(under).get(start + path)
+def test_a_proxy_may_take_the_prefix_off_or_pass_it_on(alone: Stage, start: str, path: str) -> None:
+    answer = past(alone).get(start + path)
     if answer.status_code == 200:
         assert all(link.startswith(f"{PREFIX}/") for link in _LED_TO.findall(answer.text))
     else:
@@ -131,9 +153,9 @@ def test_what_only_begins_like_the_prefix_is_not_under_it(under: Stage) -> None:
 
 
 @pytest.mark.parametrize("path", [paths.METRICS, paths.READINESS, paths.LIVENESS])
-def test_what_programs_ask_has_one_path_so_that_a_proxy_can_close_it(under: Stage, path: str) -> None:
-    assert under.browser().get(PREFIX + path).status_code == 404
-    assert past(under).get(path).status_code != 404
+def test_what_programs_ask_has_one_path_so_that_a_proxy_can_close_it(alone: Stage, path: str) -> None:
+    assert alone.browser().get(PREFIX + path).status_code == 404
+    assert past(alone).get(path).status_code != 404
 
 
 def test_two_installations_at_one_host_have_cookies_of_their_own(
@@ -145,8 +167,8 @@ def test_two_installations_at_one_host_have_cookies_of_their_own(
         assert part in cookie
 
 
-def test_a_prefix_that_cannot_be_told_from_a_page_is_refused(under: Stage) -> None:
-    rules = {rule.rule.split("/")[1] for rule in app.create_app(under.runtime).url_map.iter_rules()} - {""}
+def test_a_prefix_that_cannot_be_told_from_a_page_is_refused(alone: Stage) -> None:
+    rules = {rule.rule.split("/")[1] for rule in app.create_app(alone.runtime).url_map.iter_rules()} - {""}
     assert {*rules, paths.API.split("/")[1]} == paths.OWN
     declared = providers.declared()
     for path in ("sessions", "hooks/of/ours"):
