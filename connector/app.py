@@ -27,7 +27,6 @@ from connector.ports import Clock, Network, NotSentError, OAuthApp, Provider, Re
 from connector.runtime import Runtime
 from connector.sentence import Sentence
 from connector.services import standstill, texts
-from connector.services.outcomes import in_process
 from connector.services.policy import Policy
 from connector.settings import Settings
 from connector.storage import keys
@@ -178,7 +177,6 @@ def create_engine(runtime: Runtime) -> Engine:
         lane_limit=settings.lane_limit,
         look=partial(standstill.look, runtime.database, runtime.policy, runtime.witness, clock=runtime.clock),
         begin=runtime.begin_work,
-        shut=frozenset() if runtime.tells_host else frozenset({in_process.LANE}),
         companions=(MailboxWatch(runtime.database, mailbox, runtime.clock),) if mailbox else (),
         glance=GLANCE,
     )

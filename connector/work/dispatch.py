@@ -99,6 +99,7 @@ def _deliver(runtime: Runtime, queue_id: UUID, running: Running) -> datetime | N
         poster=runtime.poster,
         clock=runtime.clock,
         fence=running,
+        tells_host=runtime.tells_host,
     )
     with asking_first(running.keep):
         return delivering.carry_out(queue_id)

@@ -191,7 +191,6 @@ class Engine:
         tick: The pump's longest sleep.
         look: Called before anything is carried out, and again at each tick by the one process that pumps.
         begin: Called once, when it starts.
-        shut: Lanes of which it carries out nothing: only other processes can.
         companions: Threads that are started and stopped with those that work.
         glance: How often the pump notices what other processes commit, where that is a SQLite file; None for never.
     """
@@ -210,7 +209,6 @@ class Engine:
         tick: timedelta = timedelta(seconds=1),
         look: Callable[[], None] = lambda: None,
         begin: Callable[[], None] = lambda: None,
-        shut: frozenset[str] = frozenset(),
         companions: Iterable[Companion] = (),
         glance: timedelta | None = None,
     ) -> None:
@@ -220,7 +218,7 @@ class Engine:
         self._lease = lease
         self._threads = max(2, threads)
         self._seats = max(1, min(lane_limit, self._threads // 2))
-        self._seating = Seating(threads=self._threads, seats=self._seats, shut=shut)
+        self._seating = Seating(threads=self._threads, seats=self._seats)
         self._acts = 0
         self._stop = threading.Event()
         self._counts_lock = threading.Lock()

@@ -46,22 +46,13 @@ class Seating:
     Args:
         threads: How many claims it carries out at a time.
         seats: How many of one lane, at most.
-        shut: Lanes of which it carries out nothing: only other processes can.
         monotonic: The clock, in seconds.
     """
 
-    def __init__(
-        self,
-        *,
-        threads: int,
-        seats: int,
-        shut: frozenset[str] = frozenset(),
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, *, threads: int, seats: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._seats = seats
         self._shared = max(1, threads // 2)
         self._monotonic = monotonic
-        self._never = shut
         self._lock = threading.Lock()
         self._lanes: dict[str, _Lane] = {}  # the one used last is the last
         self._troubled: dict[str, None] = {}  # likewise
@@ -72,15 +63,12 @@ class Seating:
         with self._lock:
             now = self._monotonic()
             is_shared_out = self._burden(now) >= self._shared
-            names = self._busy | set(self._troubled)
-            return self._never | {name for name in names if self._shut(name, now, is_shared_out)}
+            return frozenset(name for name in self._busy | set(self._troubled) if self._shut(name, now, is_shared_out))
 
     def take(self, claim: Claim) -> bool:
         """Count a claim as running; False if others were quicker, and then it is given back."""
         if not claim.lane:
             return True
-        if claim.lane in self._never:
-            return False
         with self._lock:
             now = self._monotonic()
             lane = self._lane_of(claim)

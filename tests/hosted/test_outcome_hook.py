@@ -30,7 +30,6 @@ from connector.storage.endpoints import Endpoint
 from connector.storage.ledger import Kind
 from connector.storage.outcomes import Delivery, DeliveryState
 from connector.work.engine import Ending
-from connector.work.seating import Seating
 from tests.cli.keyboard import Cli
 from tests.domain.examples import KIM, when
 from tests.fakes.outcome_host import WAIT_SECONDS, OutcomeHost
@@ -345,21 +344,26 @@ def test_function_that_takes_long_is_told_of_in_the_log(monkeypatch: pytest.Monk
     assert [one["event"] for one in logs] == ["outcome_hook_slow"]
 
 
-def test_process_without_the_function_leaves_its_queues_to_one_that_has_it() -> None:
-    seating = Seating(threads=8, seats=4, shut=frozenset({in_process.LANE}))
-    assert seating.closed() == {in_process.LANE}
+def test_process_without_the_function_leaves_its_queues_to_one_that_has_it(hooked: Hooked) -> None:
+    practice, runtime = hooked.practice, hooked.practice.runtime
+    practice.runtime = replace(runtime, poster=None, tells_host=False, begin_work=lambda: None)
+    practice.runtime.poster = HookPoster(None, hooked.host, hooked._on_outcome)
+    session = practice.book()
+    for _ in range(40):
+        hooked.deliver()
+        practice.wait(minutes=10)
+    assert hooked.told == []
+    assert {one.attempts for one in hooked.deliveries} == {0}
+    practice.runtime = runtime
+    runtime.begin_work()
+    hooked.deliver()
+    assert hooked.types(session.id) == ["session.booked"]
+
+
+def test_nothing_else_is_posted_where_nothing_posts() -> None:
     poster = HookPoster(None, Flask("booking"), lambda _told: None)
     with pytest.raises(NotPostedError):
         poster.post(_posting("https://host.example/outcomes"))
-
-
-def test_engine_without_the_function_carries_out_nothing_of_its_lane(hooked: Hooked) -> None:
-    practice = hooked.practice
-    practice.book()
-    closed = Seating(threads=8, seats=4, shut=frozenset({in_process.LANE})).closed()
-    keys = ledger.due_keys(practice.database, practice.now, closed=closed)
-    assert Kind.OUTCOME in {key.kind for key in ledger.due_keys(practice.database, practice.now)}
-    assert Kind.OUTCOME not in {key.kind for key in keys}
 
 
 def test_engine_of_a_host_tells_its_function(stage: Stage) -> None:

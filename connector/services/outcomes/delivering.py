@@ -40,13 +40,14 @@ PAUSES = (
 )
 LONGEST = timedelta(days=3)  # from the first attempt to the last
 WAIT_LONGEST = timedelta(hours=6)  # a host that asks for more is asked again after that
+SOONEST_ELSEWHERE, LATEST_ELSEWHERE = timedelta(seconds=5), timedelta(minutes=10)
 AT_A_TIME = 20  # then others of the lane have their turn
 _GONE = 410
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivering:
-    """What outcomes are delivered with."""
+    """What outcomes are delivered with; `tells_host` where this process has the function of the host's program."""
 
     database: Database
     policy: Policy
@@ -54,6 +55,7 @@ class Delivering:
     poster: Poster
     clock: Clock
     fence: Fence
+    tells_host: bool = False
 
     def carry_out(self, queue_id: UUID) -> datetime | None:
         """Deliver what waits in a queue, and return when to go on; None once nothing waits, or nothing goes there.
@@ -70,6 +72,8 @@ class Delivering:
                 body = bodies.encoded(db, stored)
             if not endpoint.is_enabled:
                 return None  # enabling makes it due again
+            if endpoint.is_in_process and not self.tells_host:
+                return self.clock() + _until_others_look(self.clock() - stored.outcome.at)
             if endpoint.not_before is not None and endpoint.not_before > self.clock():
                 return endpoint.not_before
             self.fence.renew()
@@ -155,6 +159,11 @@ class Delivering:
             tell("outcome_given_up", str(why), endpoint=str(endpoint.id), delivery=str(delivery.id))
             return
         raise TransientError(why, retry_after=max(pause, asked or timedelta()))
+
+
+def _until_others_look(age: timedelta) -> timedelta:
+    """Return how long an outcome of this age is left to processes that can tell it: ever longer, as none seems to."""
+    return min(max(age / 4, SOONEST_ELSEWHERE), LATEST_ELSEWHERE)
 
 
 def _tried(

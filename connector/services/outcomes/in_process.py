@@ -35,7 +35,10 @@ def register(db: Connection, seal: Seal, *, now: datetime) -> None:
         installation.have_swept(db, at=now + upkeep.EVERY)
         return
     endpoint = endpoints.get(db, ID, lock=True)
-    if endpoint.is_enabled or endpoint.disabled_why == BY_HAND:
+    if endpoint.is_enabled:
+        make_due(db, endpoint, now=now)  # processes without the function have put it off
+        return
+    if endpoint.disabled_why == BY_HAND:
         return
     enabled = replace(
         endpoint, secrets=new.secrets, disabled_at=None, disabled_why=None, failing_since=None, not_before=None
