@@ -11,6 +11,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from test_lindenhof import PASSWORD, Visitor
 
+from connector import paths
+from connector.cli.demo.evidence import link_in, links_in
+from connector.cli.demo.stage import Mailbox
 from tests.examples.shapes import Shape, mounted
 from tests.web.pictures import keep_picture
 from tests.web.test_browser import PHONE, Door, Page, chromium, door
@@ -23,8 +26,15 @@ DESK = (1280, 800)
 
 
 @pytest.fixture
-def shape(sqlite_url: str, tmp_path: Path) -> Iterator[Shape]:
-    with mounted(sqlite_url, tmp_path) as shape:
+def mailbox() -> Iterator[Mailbox]:
+    mailbox = Mailbox()
+    yield mailbox
+    mailbox.stop()
+
+
+@pytest.fixture
+def shape(sqlite_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Shape]:
+    with mounted(sqlite_url, tmp_path, mail_url=mailbox.url) as shape:
         alex = Visitor(shape.platform)
         alex.sign_in("Alex")
         alex.post(alex.free()[-1])
@@ -41,7 +51,9 @@ def look(page: Page, name: str) -> None:
     page.check()
 
 
-def test_a_practitioner_offers_times_within_the_platforms_own_frame(chromium: webdriver.Chrome, shape: Shape) -> None:
+def test_a_practitioner_offers_times_within_the_platforms_own_frame(
+    chromium: webdriver.Chrome, shape: Shape, mailbox: Mailbox
+) -> None:
     page = Page(chromium, shape.url)
     page.be(PHONE)
     page.open("/sign-in?next=/rearrange/sessions")
@@ -67,3 +79,16 @@ def test_a_practitioner_offers_times_within_the_platforms_own_frame(chromium: we
     look(page, "5-sent")
     page.press("Take the whole offer back", to="Take")
     look(page, "6-withdraw")
+    page.press("Calendars", to="Your calendars")
+    look(page, "7-calendars")
+    page.press("Connect a CalDAV", to="Connect a calendar")
+    look(page, "8-connect")
+    page.open("/rearrange/account")
+    look(page, "9-account")
+    page.open("/rearrange/sessions/nothing")
+    look(page, "10-nothing")
+    (letter,) = [mail for mail in mailbox.wait_for(2) if links_in(mail, paths.answer(""))]
+    chromium.get(link_in(letter, paths.answer("")))
+    assert page.heading == "Please choose a time"
+    assert page.chromium.find_elements(By.CSS_SELECTOR, ".top .name") == [], "whatever the frame loads could read it"
+    page.check()

@@ -159,7 +159,7 @@ def mine() -> ResponseReturnValue:
     if person is None:
         return redirect(url_for("sign_in", next=request.path))
     rows = [
-        (booking, _rearranging().session_page(booking) if person.role is not Role.CLIENT else "")
+        (booking, _rearranging().session_page(booking) if person.role is Role.PRACTITIONER else "")
         for booking in bookings.of(person)
         if booking.end > _now()
     ]
