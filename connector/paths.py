@@ -12,6 +12,7 @@ ACCOUNT = "/account"
 ANSWERS = "/answer"  # no page: what is below it is
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
+SUPPORT = "/support"
 SUBSCRIPTION = "/subscription"
 NOTIFICATIONS = "/hooks"
 API = "/api/v1"  # no page: hosts' programs act there
@@ -42,6 +43,7 @@ OWN = frozenset(
         "static",
         "stopped",
         "subscription",
+        "support",
     }
 )
 """What paths begin with here: a prefix that did, too, could not be told from it."""
@@ -120,6 +122,11 @@ def session(session_id: str) -> str:
 def offer(session_id: str) -> str:
     """Return the path of the practitioner's page on which other times are offered for a session."""
     return f"{session(session_id)}/offer"
+
+
+def support_session(session_id: str) -> str:
+    """Return the path of the page of a session for somebody of a host's support."""
+    return f"{SUPPORT}/sessions/{session_id}"
 
 
 def connection(connection_id: str) -> str:

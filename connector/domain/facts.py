@@ -200,6 +200,13 @@ class ClientErased(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLookedAt(Fact):
+    """Somebody of support has looked at a session; why is the reason that they have given."""
+
+    tag: ClassVar[str] = "session_looked_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFlagged(Fact):
     """A session needs its practitioner."""
 
@@ -661,6 +668,7 @@ SessionFact = (
     | SessionCancelled
     | PersonChanged
     | ClientErased
+    | SessionLookedAt
     | SessionFlagged
     | FlagCleared
 )

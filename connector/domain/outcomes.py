@@ -346,6 +346,7 @@ SILENT: frozenset[type[Fact]] = frozenset(
     {
         facts.PersonChanged,
         facts.ClientErased,
+        facts.SessionLookedAt,
         facts.ClientAnswered,
         facts.ClientWrote,
         facts.MailDecided,

@@ -12,11 +12,13 @@ _PAGES: Mapping[str, str] = {
     "calendars": paths.CALENDARS,
     "account": paths.ACCOUNT,
     "subscription": paths.SUBSCRIPTION,
+    "support": paths.SUPPORT,
 }
 _OF_ONE: Mapping[str, Callable[[str], str]] = {
     "session": paths.session,
     "offer": paths.offer,
     "connection": paths.connection,
+    "support_session": paths.support_session,
 }
 
 

@@ -221,6 +221,15 @@ def client_by_external_id(db: Connection, external_id: str) -> Client | None:
     return _client(row) if row else None
 
 
+def clients_named(db: Connection, part: str, *, most: int) -> Sequence[Client]:
+    """Return clients in whose name this stands, by name; SQLite knows small and capital letters of ASCII alone."""
+    written = {part, part.lower(), part.capitalize(), part.title(), part.upper()}
+    holds = or_(*(clients.c.name.contains(one, autoescape=True) for one in sorted(written)))
+    insensitive = func.lower(clients.c.name).contains(part.lower(), autoescape=True)
+    query = select(clients).where(or_(holds, insensitive), clients.c.erased_at.is_(None))
+    return [_client(row) for row in db.execute(query.order_by(clients.c.name, clients.c.id).limit(most))]
+
+
 def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:
     """Return the clients with this number; several may share one."""
     return [_client(row) for row in db.execute(select(clients).where(clients.c.phone == number))]

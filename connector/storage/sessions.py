@@ -147,6 +147,13 @@ def of_client(db: Connection, client_id: UUID, *, since: datetime) -> Sequence[S
     return [session_of(row) for row in db.execute(select(sessions).where(own).order_by(sessions.c.starts_at))]
 
 
+def of_clients(db: Connection, client_ids: Collection[UUID], *, since: datetime, most: int) -> Sequence[Session]:
+    """Return sessions of these clients that end after `since`, earliest first."""
+    own = sessions.c.client_id.in_(set(client_ids)) & (sessions.c.ends_at > since)
+    query = select(sessions).where(own).order_by(sessions.c.starts_at, sessions.c.id).limit(most)
+    return [session_of(row) for row in db.execute(query)]
+
+
 def to_publish(
     db: Connection,
     *,

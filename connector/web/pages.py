@@ -49,6 +49,7 @@ from connector.web import (
     signin,
     speaking,
     subscriptions,
+    support,
     visit,
 )
 from connector.web.cookies import SignedCookies
@@ -159,6 +160,7 @@ def create(
         subscriptions.pages,
         connection.pages,
         deliveries.pages,
+        support.pages,
         health.checks,
         metrics.blueprint(runtime),
     ):

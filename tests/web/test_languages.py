@@ -29,6 +29,7 @@ from tests.web.walk import (
     of_sessions,
     of_stops,
     of_subscriptions,
+    of_support,
     of_texts,
     of_the_present,
     of_unread,
@@ -53,6 +54,7 @@ Walk = Callable[[Desk], Iterator[Page]]
 WALKS: dict[str, Walk] = {
     "clients": lambda here: of_clients(here.stage),
     "present": lambda here: of_the_present(here.stage),
+    "support": lambda here: of_support(here.stage),
     "sessions": of_sessions,
     "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,

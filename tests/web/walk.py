@@ -96,6 +96,31 @@ def of_the_present(stage: Stage) -> Iterator[Page]:
     yield "another", stage.browser().get(stage.link(offer)).text
 
 
+def of_support(stage: Stage) -> Iterator[Page]:
+    """Yield what a host's support sees: nothing yet, what is found, one session, and each thing that is refused."""
+    users = HostsUsers(names_support=True)
+    hosted(stage, users)
+    browser, path = stage.browser(), f"/support/sessions/{stage.session.id}"
+    browser.http.environ_base["HTTP_ACCEPT_LANGUAGE"] = _locale(stage)
+    yield "absent", browser.get("/support").text
+    users.support_name = "Noa 7"
+    for text in ("", "Kim Noor", "work"):
+        yield f"found {text}", browser.post("/support", {"text": text}).text
+    yield "why", browser.get(path).text
+    yield "no reason", browser.post(path, {"reason": ""}).text
+    yield "missing", browser.post(f"/support/sessions/{stage.kim.id}", {"reason": "work"}, page="/support").text
+    browser.post(path, {"reason": "work"})
+    yield "no offer", browser.get(path).text
+    offer = stage.offer()
+    yield "offered", browser.get(path).text
+    yield "no choice", browser.post(f"{path}/answer", {"offer": str(offer.id), "reason": "work"}, page=path).text
+    yield "not sure", browser.post(f"{path}/cancel", {"reason": "work"}, page=path).text
+    browser.post(f"{path}/answer", {"offer": str(offer.id), "choice": "none", "reason": "work"}, page=path)
+    yield "answered", browser.get(path).text
+    browser.post(f"{path}/cancel", {"sure": "yes", "reason": "work"}, page=path)
+    yield "cancelled", browser.get(path).text
+
+
 def of_texts(stage: Stage) -> Iterator[Page]:
     """Yield what there is to see where clients are texted: what became of each text, what came back, and codes."""
     here = answering(stage, name="Noa 7", locale=_locale(stage))

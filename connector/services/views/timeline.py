@@ -69,6 +69,7 @@ from connector.domain.facts import (
     SessionCancelled,
     SessionFact,
     SessionFlagged,
+    SessionLookedAt,
     SessionMoved,
     TargetChanged,
     UnknownFact,
@@ -200,10 +201,8 @@ def _of_session(fact: SessionFact, teller: Teller) -> str:
             return teller.say("Place changed from “%(old)s” to “%(new)s”", old=fact.old, new=fact.new)
         case SessionCancelled():
             return _cancelled(fact, teller)
-        case PersonChanged():
-            return _of_person(fact, teller)
-        case ClientErased():
-            return teller.say("Erased who the client is, and everything that tells of them")
+        case PersonChanged() | ClientErased() | SessionLookedAt():
+            return _of_people(fact, teller)
         case SessionFlagged():
             return teller.say("Needs attention: %(why)s", why=teller.say(FLAGS[fact.reason]))
         case FlagCleared():
@@ -228,6 +227,18 @@ def _of_mail(fact: MailFact, teller: Teller) -> str:
             return teller.say(WROTE[fact.mail])
         case MailDecided():
             return teller.say(CHOICES[fact.choice])
+        case _:
+            assert_never(fact)
+
+
+def _of_people(fact: PersonChanged | ClientErased | SessionLookedAt, teller: Teller) -> str:
+    match fact:
+        case PersonChanged():
+            return _of_person(fact, teller)
+        case ClientErased():
+            return teller.say("Erased who the client is, and everything that tells of them")
+        case SessionLookedAt():
+            return teller.say("Looked at this session")
         case _:
             assert_never(fact)
 

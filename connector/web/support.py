@@ -1,0 +1,207 @@
+"""Pages for a host's support, where the host says who of it is present: find a session, look at it, act for its client.
+
+What is looked at is noted in its timeline, with a reason, before anything is shown; so opening a page changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from flask import Blueprint, abort, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from connector import paths
+from connector.domain.people import Actor, Role
+from connector.domain.span import instant
+from connector.errors import NotFoundError, RuleError
+from connector.sentence import Sentence
+from connector.services import support
+from connector.services.scheduling import answers, sessions
+from connector.services.views import support as views
+from connector.services.views.support import SupportPage
+from connector.web import presence, speaking, visit
+from connector.web.forms import one_line
+
+_REASON = Sentence("Reason")
+_LONGEST_SEARCH = 320
+_NONE = "none"
+
+pages = Blueprint("support", __name__, url_prefix=paths.SUPPORT)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    locale: str
+    zone: str = "UTC"
+
+
+@pages.before_request
+def only_support() -> ResponseReturnValue | None:
+    """Let nobody in but whom the host says to be of its support; where no host says that, there are no such pages."""
+    host = presence.of_host()
+    if host is None or not host.names_support:
+        abort(404)
+    if host.support():
+        return None
+    back = request.script_root + (paths.SUPPORT if visit.acting() else request.path)
+    return speaking.render("support/absent.html", sign_in=host.sign_in(back)), 403
+
+
+@pages.errorhandler(NotFoundError)
+def missing(error: NotFoundError) -> ResponseReturnValue:
+    """Say what is not there, where something else can be searched for."""
+    return _found("", (), notice=visit.refusal(error)), 404
+
+
+@pages.get("")
+def search() -> ResponseReturnValue:
+    """Show the form that finds sessions."""
+    return _found("", ())
+
+
+@pages.post("")
+def find() -> ResponseReturnValue:
+    """Show the sessions that are found; what is searched for stands in no address, and so in no log."""
+    runtime = visit.runtime()
+    text = request.form.get("text", "").strip()[:_LONGEST_SEARCH]
+    with runtime.database.read() as db:
+        found = views.find(db, text, now=runtime.clock())
+    log.info("support_searched", found=len(found))
+    return _found(text, found)
+
+
+@pages.get("/sessions/<uuid:session_id>")
+def show(session_id: UUID) -> ResponseReturnValue:
+    """Show a session to whoever has said why they look at it; ask everybody else why."""
+    runtime, name = visit.runtime(), _name()
+    with runtime.database.read() as db:
+        why = support.looked_for(db, session_id, name=name, now=runtime.clock())
+    return _page(session_id, why) if why else _why(session_id)
+
+
+@pages.post("/sessions/<uuid:session_id>")
+def look(session_id: UUID) -> ResponseReturnValue:
+    """Note why somebody looks at a session, and show it."""
+    runtime, name = visit.runtime(), _name()
+    try:
+        by = _by(name)
+        with runtime.database.begin() as db:
+            support.look(db, session_id, by=by, now=runtime.clock())
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _why(session_id, notice=visit.refusal(error)), visit.status_of(error)
+    return _to_session(session_id)
+
+
+@pages.post("/sessions/<uuid:session_id>/answer")
+def answer(session_id: UUID) -> ResponseReturnValue:
+    """Answer an offer for the client: one of the times suits them, or none."""
+
+    def give(db: Connection, by: Actor, now: datetime) -> None:
+        offer_id = views.offer_of(db, session_id, _identity("offer")).id
+        choice, _, shown = request.form.get("choice", "").partition(" ")
+        policy = visit.runtime().policy
+        if choice == _NONE:
+            answers.reject(db, policy, offer_id, by=by, now=now)
+            return
+        if not choice:
+            raise RuleError("Choose what the client says.", code="choice_missing", field="choice")
+        answers.accept(db, policy, offer_id, _uuid(choice), by=by, now=now, shown=_start(shown))
+
+    return _act(session_id, give)
+
+
+@pages.post("/sessions/<uuid:session_id>/cancel")
+def cancel(session_id: UUID) -> ResponseReturnValue:
+    """Cancel the booking for the client, and with it an offer that waits."""
+
+    def give(db: Connection, by: Actor, now: datetime) -> None:
+        if "sure" not in request.form:
+            raise RuleError(
+                "Tick the box if the client wants the booking to be cancelled.", code="not_confirmed", field="sure"
+            )
+        sessions.cancel(db, visit.runtime().policy, session_id, by=by, now=now)
+
+    return _act(session_id, give)
+
+
+def _act(session_id: UUID, give: Callable[[Connection, Actor, datetime], None]) -> ResponseReturnValue:
+    """Do something for the client, under a name and for a reason; say what is refused above what stands."""
+    runtime, name = visit.runtime(), _name()
+    now = runtime.clock()
+    with runtime.database.read() as db:
+        why = support.looked_for(db, session_id, name=name, now=now)
+    if not why:
+        return _why(session_id), 403
+    try:
+        by = _by(name)
+        with runtime.database.begin() as db:
+            give(db, by, now)
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _page(session_id, request.form.get("reason", ""), notice=visit.refusal(error)), visit.status_of(error)
+    flash(speaking.say("Done. The client and the practitioner are being told."), "done")
+    return _to_session(session_id)
+
+
+def _name() -> str:
+    return visit.support() or abort(404)
+
+
+def _by(name: str) -> Actor:
+    reason = one_line(request.form.get("reason", ""), label=_REASON, field="reason", required=True)
+    return Actor(role=Role.SUPPORT, name=name, reason=reason)
+
+
+def _identity(field: str) -> UUID:
+    return _uuid(request.form.get(field, ""))
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFoundError("There is no such offer.", code="offer_not_found") from None
+
+
+def _start(text: str) -> datetime:
+    """Return the start that the page showed. Raises: RuleError if it showed none."""
+    try:
+        return instant(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise RuleError("Choose what the client says.", code="choice_missing", field="choice") from None
+
+
+def _found(text: str, found: tuple[views.FoundSession, ...], *, notice: str = "") -> str:
+    reader = speaking.to(_Reader(locale=speaking.language().tag))
+    readers = {
+        one.session.id: speaking.to(_Reader(locale=reader.language.tag, zone=one.session.when.zone)) for one in found
+    }
+    return speaking.render(
+        "support/find.html", text=text, found=found, readers=readers, most=views.MOST, notice=notice, name=_name()
+    )
+
+
+def _why(session_id: UUID, *, notice: str = "") -> str:
+    return speaking.render("support/why.html", session_id=session_id, notice=notice, name=_name())
+
+
+def _page(session_id: UUID, reason: str, *, notice: str = "") -> str:
+    runtime, tag = visit.runtime(), speaking.language().tag
+    with runtime.database.read() as db:
+        reader = speaking.to(_Reader(locale=tag, zone=views.zone(db, session_id)))
+        page: SupportPage = views.page(db, session_id, teller=reader, now=runtime.clock())
+    return speaking.render("support/session.html", page=page, reader=reader, reason=reason, notice=notice, name=_name())
+
+
+def _to_session(session_id: UUID) -> ResponseReturnValue:
+    return redirect(url_for("support.show", session_id=session_id), 303)
