@@ -116,7 +116,7 @@ def create_app(
 
     `presence` says who of a host's users makes a request, where a host runs in this process.
 
-    Raises: SettingsError if a language cannot be spoken, or as `check_answers` does.
+    Raises: SettingsError if a language cannot be spoken, or nobody can say which client is present.
 
     Args:
         runtime: The installation.
@@ -130,7 +130,9 @@ def create_app(
     from connector.web import pages  # noqa: PLC0415 - as above
 
     runtime.languages.check()
-    check_answers(runtime.settings, names_clients=presence is not None and presence.names_clients)
+    faults = answer_faults(runtime.settings, names_clients=presence is not None and presence.names_clients)
+    if faults:
+        raise SettingsError(faults)
     application = pages.create(runtime, within=api.within(runtime), presence=presence, frame=frame, overrides=overrides)
     notifications = webhooks.blueprint(runtime)
     application.extensions["csrf"].exempt(notifications)
@@ -138,23 +140,18 @@ def create_app(
     return application
 
 
-def check_answers(settings: Settings, *, names_clients: bool) -> None:
-    """Make sure that somebody can say which client is present, where an answer needs that.
+def answer_faults(settings: Settings, *, names_clients: bool) -> list[str]:
+    """Say what is missing for somebody to say which client is present, where an answer needs that.
 
     `names_clients`: a host in this process does.
-
-    Raises: SettingsError naming all that is missing.
     """
     if settings.answer_policy != AnswerPolicy.HOST or names_clients or settings.assertion_keys:
-        return
-    raise SettingsError(
-        [
-            (
-                "CONNECTOR_HOST_SIGN_IN_URL, CONNECTOR_ASSERTION_KEYS: needed with CONNECTOR_ANSWER_POLICY=host, "
-                "unless the host runs in this process and says which client is present (client=... of its Pencilled)"
-            )
-        ]
+        return []
+    fault = (
+        "CONNECTOR_HOST_SIGN_IN_URL, CONNECTOR_ASSERTION_KEYS: needed with CONNECTOR_ANSWER_POLICY=host, unless the host "
+        "runs in this process and says which client is present (client=... of its Pencilled)"
     )
+    return [fault]
 
 
 def create_engine(runtime: Runtime) -> Engine:

@@ -105,6 +105,7 @@ class Pencilled(Face):
         folder = Path(host.root_path) / self._templates if self._templates is not None else None
         if folder is not None:
             faults += overrides.faults(folder)
+        faults += app.answer_faults(settings, names_clients=self._client is not None)
         if self._frame is not None:
             faults += frames.faults(host, self._frame)
         if settings.trusted_proxies:

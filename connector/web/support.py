@@ -23,13 +23,13 @@ from connector.sentence import Sentence
 from connector.services import support
 from connector.services.scheduling import answers, sessions
 from connector.services.views import support as views
-from connector.services.views.support import SupportPage
 from connector.web import presence, speaking, visit
 from connector.web.forms import one_line
 
 _REASON = Sentence("Reason")
-_LONGEST_SEARCH = 320
+_LONGEST_SEARCH, _LONGEST_NAME = 320, 200
 _NONE = "none"
+_SESSION, _CANCEL = "support/session.html", "support/cancel.html"
 
 pages = Blueprint("support", __name__, url_prefix=paths.SUPPORT)
 
@@ -80,9 +80,7 @@ def find() -> ResponseReturnValue:
 @pages.get("/sessions/<uuid:session_id>")
 def show(session_id: UUID) -> ResponseReturnValue:
     """Show a session to whoever has said why they look at it; ask everybody else why."""
-    runtime, name = visit.runtime(), _name()
-    with runtime.database.read() as db:
-        why = support.looked_for(db, session_id, name=name, now=runtime.clock())
+    why = _looked_for(session_id)
     return _page(session_id, why) if why else _why(session_id)
 
 
@@ -119,42 +117,50 @@ def answer(session_id: UUID) -> ResponseReturnValue:
     return _act(session_id, give)
 
 
-@pages.post("/sessions/<uuid:session_id>/cancel")
+@pages.route("/sessions/<uuid:session_id>/cancel", methods=["GET", "POST"])
 def cancel(session_id: UUID) -> ResponseReturnValue:
-    """Cancel the booking for the client, and with it an offer that waits."""
+    """Cancel the booking for the client, and with it an offer that waits; ask first."""
 
     def give(db: Connection, by: Actor, now: datetime) -> None:
-        if "sure" not in request.form:
-            raise RuleError(
-                "Tick the box if the client wants the booking to be cancelled.", code="not_confirmed", field="sure"
-            )
         sessions.cancel(db, visit.runtime().policy, session_id, by=by, now=now)
 
-    return _act(session_id, give)
+    if visit.acting():
+        return _act(session_id, give, page=_CANCEL)
+    why = _looked_for(session_id)
+    return _page(session_id, why, page=_CANCEL) if why else _why(session_id)
 
 
-def _act(session_id: UUID, give: Callable[[Connection, Actor, datetime], None]) -> ResponseReturnValue:
+def _act(
+    session_id: UUID, give: Callable[[Connection, Actor, datetime], None], *, page: str = _SESSION
+) -> ResponseReturnValue:
     """Do something for the client, under a name and for a reason; say what is refused above what stands."""
-    runtime, name = visit.runtime(), _name()
-    now = runtime.clock()
-    with runtime.database.read() as db:
-        why = support.looked_for(db, session_id, name=name, now=now)
-    if not why:
+    runtime = visit.runtime()
+    if not _looked_for(session_id):
         return _why(session_id), 403
     try:
-        by = _by(name)
+        by = _by(_name())
         with runtime.database.begin() as db:
-            give(db, by, now)
+            give(db, by, runtime.clock())
     except NotFoundError:
         raise
     except RuleError as error:
-        return _page(session_id, request.form.get("reason", ""), notice=visit.refusal(error)), visit.status_of(error)
+        typed = request.form.get("reason", "")
+        return _page(session_id, typed, page=page, notice=visit.refusal(error)), visit.status_of(error)
     flash(speaking.say("Done. The client and the practitioner are being told."), "done")
     return _to_session(session_id)
 
 
+def _looked_for(session_id: UUID) -> str:
+    """Return why whoever is present looks at a session; empty if they have not said so lately."""
+    runtime, name = visit.runtime(), _name()
+    with runtime.database.read() as db:
+        return support.looked_for(db, session_id, name=name, now=runtime.clock())
+
+
 def _name() -> str:
-    return visit.support() or abort(404)
+    """Return who of the support is present, as it can be shown and stored."""
+    name = "".join(letter for letter in visit.support() or "" if letter.isprintable()).strip()
+    return name[:_LONGEST_NAME] or abort(404)
 
 
 def _by(name: str) -> Actor:
@@ -195,12 +201,12 @@ def _why(session_id: UUID, *, notice: str = "") -> str:
     return speaking.render("support/why.html", session_id=session_id, notice=notice, name=_name())
 
 
-def _page(session_id: UUID, reason: str, *, notice: str = "") -> str:
+def _page(session_id: UUID, reason: str, *, page: str = _SESSION, notice: str = "") -> str:
     runtime, tag = visit.runtime(), speaking.language().tag
     with runtime.database.read() as db:
         reader = speaking.to(_Reader(locale=tag, zone=views.zone(db, session_id)))
-        page: SupportPage = views.page(db, session_id, teller=reader, now=runtime.clock())
-    return speaking.render("support/session.html", page=page, reader=reader, reason=reason, notice=notice, name=_name())
+        shown = views.page(db, session_id, teller=reader, now=runtime.clock())
+    return speaking.render(page, page=shown, reader=reader, reason=reason, notice=notice, name=_name())
 
 
 def _to_session(session_id: UUID) -> ResponseReturnValue:

@@ -99,6 +99,13 @@ def test_each_request_asks_so_whoever_has_left_does_nothing_more(desk: Stage, us
     assert desk.stored(offer).state is OfferState.OPEN
 
 
+def test_a_name_is_shown_and_kept_as_one_short_line(desk: Stage, users: HostsUsers) -> None:
+    users.support_name = " Robin\n\0" + "x" * 300
+    look(desk, desk.browser())
+    [fact] = facts(desk, SessionLookedAt)
+    assert fact.by.name == "Robin" + "x" * 195
+
+
 # Finding
 
 
@@ -247,13 +254,15 @@ def test_after_a_lapse_a_time_can_still_be_taken(desk: Stage) -> None:
     assert desk.stored_session().when == offer.alternatives[0].when
 
 
-def test_the_booking_is_cancelled_once_the_client_wants_that(desk: Stage) -> None:
+def test_the_booking_is_cancelled_for_a_reason(desk: Stage) -> None:
     browser = looking(desk)
     path = f"{page_of(desk)}/cancel"
-    refused = browser.post(path, {"reason": WHY}, page=page_of(desk))
+    assert "Cancel the booking for Kim Noor?" in browser.get(path).text
+    refused = browser.post(path, {"reason": ""})
     assert refused.status_code == 422
-    assert "Tick the box" in refused.text
-    assert browser.post(path, {"reason": WHY, "sure": "yes"}, page=page_of(desk)).status_code == 303
+    assert "Reason: please fill this in." in refused.text
+    assert desk.stored_session().state is SessionState.BOOKED
+    assert browser.post(path, {"reason": WHY}).status_code == 303
     assert desk.stored_session().state is SessionState.CANCELLED
     [fact] = facts(desk, SessionCancelled)
     assert (fact.by.name, fact.by.reason) == (ROBIN, WHY)

@@ -114,11 +114,11 @@ def of_support(stage: Stage) -> Iterator[Page]:
     offer = stage.offer()
     yield "offered", browser.get(path).text
     yield "no choice", browser.post(f"{path}/answer", {"offer": str(offer.id), "reason": "work"}, page=path).text
-    yield "not sure", browser.post(f"{path}/cancel", {"reason": "work"}, page=path).text
+    yield "no reason to cancel", browser.post(f"{path}/cancel", {"reason": ""}).text
     browser.post(f"{path}/answer", {"offer": str(offer.id), "choice": "none", "reason": "work"}, page=path)
     yield "answered", browser.get(path).text
-    browser.post(f"{path}/cancel", {"sure": "yes", "reason": "work"}, page=path)
-    yield "cancelled", browser.get(path).text
+    browser.post(f"{path}/cancel", {"reason": "work"})
+    yield from _all(browser, [path, f"{path}/cancel"])
 
 
 def of_texts(stage: Stage) -> Iterator[Page]:
