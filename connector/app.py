@@ -148,8 +148,8 @@ def answer_faults(settings: Settings, *, names_clients: bool) -> list[str]:
     if settings.answer_policy != AnswerPolicy.HOST or names_clients or settings.assertion_keys:
         return []
     fault = (
-        "CONNECTOR_HOST_SIGN_IN_URL, CONNECTOR_ASSERTION_KEYS: needed with CONNECTOR_ANSWER_POLICY=host, unless the host "
-        "runs in this process and says which client is present (client=... of its Pencilled)"
+        "CONNECTOR_HOST_SIGN_IN_URL, CONNECTOR_ASSERTION_KEYS: needed with CONNECTOR_ANSWER_POLICY=host, unless the "
+        "host runs in this process and says which client is present (client=... of its Pencilled)"
     )
     return [fault]
 
