@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from flask import Flask
 
-from connector.errors import RuleError
+from connector.errors import NotReadyError, RuleError
 from connector.hosted.calls import in_person
 from connector.hosted.outcome_hook import ToldOutcome
 from connector.plugin import Pencilled
@@ -16,6 +18,7 @@ from lindenhof.people import Person, Role
 from lindenhof.rearranging import MINUTES, PLACE, STEP_MINUTES, AwayError, TakenError
 
 _TIME_GONE = {"time_taken", "conflict_in_calendar", "time_passed"}
+_LATER = {"busy", "standing_still"}
 
 
 def create_app(**settings: object) -> Flask:
@@ -52,23 +55,26 @@ class Mounted:
         if person.role is Role.STAFF:
             return
         put = self._pencilled.practitioners.put if person.role is Role.PRACTITIONER else self._pencilled.clients.put
-        put(person.external_id, name=person.name, email=person.email, zone=person.zone)
+        with _asking():
+            put(person.external_id, name=person.name, email=person.email, zone=person.zone)
 
     def free(self, practitioner: Person, start: datetime, end: datetime) -> list[datetime]:
         """Ask when somebody is free, in their calendars, too.
 
         Raises: AwayError while that is not known.
         """
-        found = self._pencilled.availability.find(
-            practitioner.external_id, start=start, end=end, minutes=MINUTES, step=STEP_MINUTES
-        )
+        with _asking():
+            found = self._pencilled.availability.find(
+                practitioner.external_id, start=start, end=end, minutes=MINUTES, step=STEP_MINUTES
+            )
         if not found.starts and not found.complete:  # a calendar is being read, for the first time perhaps
             raise AwayError
         return found.starts
 
     def book(self, booking: Booking, practitioner: Person, client: Person) -> str:
         """Book it under its own name: however often this is asked for, it is booked once."""
-        try:
+        self.introduce(client)
+        with _asking():
             session = self._pencilled.sessions.book(
                 practitioner=practitioner.external_id,
                 client=client.external_id,
@@ -79,16 +85,13 @@ class Mounted:
                 external_id=booking.external_id,
                 once=booking.external_id,
             )
-        except RuleError as refused:
-            if refused.code in _TIME_GONE:
-                raise TakenError from refused
-            raise
         return str(session.id)
 
     def cancel(self, booking: Booking) -> None:
         """Cancel it; its client is told, and it leaves the calendars."""
         try:
-            self._pencilled.sessions.cancel(booking.external_id)
+            with _asking():
+                self._pencilled.sessions.cancel(booking.external_id)
         except RuleError as refused:
             if refused.code != "session_cancelled":
                 raise
@@ -100,3 +103,18 @@ class Mounted:
     def calendars_page(self, practitioner: Person, back: str) -> str:  # noqa: ARG002 - whoever comes is known
         """The page of their calendars, in the frame of the platform."""
         return self._pencilled.url("calendars")
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Say in the platform's own words what was refused, where it has any."""
+    try:
+        yield
+    except NotReadyError as error:  # not migrated yet
+        raise AwayError from error
+    except RuleError as refused:
+        if refused.code in _TIME_GONE:
+            raise TakenError from refused
+        if refused.code in _LATER:
+            raise AwayError from refused
+        raise

@@ -81,6 +81,7 @@ class OverRest:
 
     def book(self, booking: Booking, practitioner: Person, client: Person) -> str:
         """Book it under its own name: however often this is sent, it is booked once."""
+        self.introduce(client)
         zone = ZoneInfo(practitioner.zone)
         body = {
             "practitioner_external_id": practitioner.external_id,

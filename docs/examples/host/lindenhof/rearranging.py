@@ -25,7 +25,10 @@ class Rearranging(Protocol):
     """Keeps times, and has sessions moved."""
 
     def introduce(self, person: Person) -> None:
-        """Make somebody known; whoever is known stays so."""
+        """Make somebody known; whoever is known stays so.
+
+        Raises: AwayError.
+        """
 
     def free(self, practitioner: Person, start: datetime, end: datetime) -> list[datetime]:
         """Return the times at which a session could begin.

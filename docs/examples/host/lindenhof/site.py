@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -205,7 +206,7 @@ def _begin(password: str) -> None:
         except people.EmailTakenError:
             click.echo(f"{email} is there already.")
         else:
-            _rearranging().introduce(person)
+            _introduce(person)
             click.echo(f"{email} can sign in.")
 
 
@@ -216,10 +217,15 @@ def _rearranging() -> Rearranging:
 
 def _welcome(person: Person) -> ResponseReturnValue:
     people.sign_in(person)
-    _rearranging().introduce(person)
+    _introduce(person)
     following = request.args.get("next", "")
     is_ours = following.startswith("/") and not following.startswith(("//", "/\\"))
     return redirect(following if is_ours else url_for("mine"), 303)
+
+
+def _introduce(person: Person) -> None:
+    with suppress(AwayError):  # nobody is kept out for that; the next time is soon enough
+        _rearranging().introduce(person)
 
 
 def _practitioner(practitioner_id: int) -> Person:
