@@ -42,6 +42,7 @@ from connector.storage.clock import TOLERATED, DatabaseClock
 from connector.storage.database import read_url
 from connector.storage.endpoints import Endpoint
 from connector.storage.outcomes import Standing
+from connector.work.pump import BATON
 
 OVERDUE = timedelta(minutes=5)  # as long as readiness allows
 WAITED = timedelta(hours=1)  # an outcome that nothing keeps from arriving
@@ -425,7 +426,10 @@ def _work(runtime: Runtime) -> Iterator[Check]:
 def _carried_out(runtime: Runtime, *, is_overdue: bool) -> str:
     """Say who carries out due work, where one process does, and how somebody does."""
     if not runtime.settings.embedded:
-        return ". Is `pencilled worker` running?" if is_overdue else ""
+        watch = runtime.database.baton_holder(BATON)
+        if watch is None:
+            return "; nobody keeps watch for it" + (". Is `pencilled worker` running?" if is_overdue else " now")
+        return f"; process {watch} keeps watch for it"
     holder = locks.holder(runtime.settings.database_url)
     if holder is None:
         return "; nobody carries it out" + (". Is `pencilled serve` running, or your host?" if is_overdue else " now")

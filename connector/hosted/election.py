@@ -26,7 +26,7 @@ PAUSE = timedelta(milliseconds=250)  # between two looks whether it is our turn
 AFTER_FAULT = timedelta(seconds=2)
 SILENCE = timedelta(seconds=4)  # after which a server gives the turn of a frozen process to another
 STOPS_WITHIN = timedelta(seconds=10)  # servers of web applications kill what takes 30
-_BATON = 0x656E67696E65  # of a server's sessions, which process of hosts carries out due work
+BATON = 0x656E67696E65  # of a server's sessions, which process of hosts carries out due work
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +159,7 @@ class _Term:
         if runtime.database.embedded:
             self._turn = EngineLock(runtime.settings.database_url)
         else:
-            self._turn = runtime.database.baton(_BATON, silence=SILENCE)
+            self._turn = runtime.database.baton(BATON, silence=SILENCE)
         return self._turn
 
     def _give_up(self, error: Exception) -> None:

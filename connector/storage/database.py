@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import threading
 import time
@@ -27,6 +28,7 @@ IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its trans
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _TRY_AGAIN_SECONDS = 0.01
 _POOL = 16
+_NAME, _NAME_LENGTH = "pencilled", 63  # of our connections, as the server shows them
 _CHUNK = 500  # values in one statement
 T = TypeVar("T")
 _AT_END = "at_end"
@@ -62,7 +64,7 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
         options = (
             f"-c timezone=utc -c lock_timeout={BUSY_TIMEOUT_MS} -c idle_in_transaction_session_timeout={idle_ms:d}"
         )
-        arguments = {"options": options, "application_name": "pencilled"}
+        arguments = {"options": options, "application_name": _NAME}
         engine = create_engine(
             url, hide_parameters=True, pool_pre_ping=True, pool_size=_POOL, max_overflow=_POOL, connect_args=arguments
         )
@@ -221,6 +223,19 @@ class Database:
         """
         return FileBaton(self._url, number) if self.embedded else ServerBaton(self._writers, number, silence)
 
+    def baton_holder(self, number: int) -> str | None:
+        """Return which process has a baton of a server, as its number and machine; None for nobody, or on SQLite."""
+        if self.embedded:
+            return None
+        query = (
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' "
+            "AND granted AND objsubid = 1 AND datname = current_database() AND database = datid "
+            "AND (classid::bigint << 32 | objid::bigint) = :number"
+        )
+        with self.read() as db:
+            name = db.execute(text(query), {"number": number}).scalar_one_or_none()
+        return str(name).removeprefix(_NAME).strip() if name is not None else None
+
     def commits(self) -> Commits | None:
         """Return what notices that somebody has committed; None of a server, which would have to be asked."""
         return Commits(self._readers) if self.embedded else None
@@ -321,6 +336,8 @@ class ServerBaton:
                 self._db = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 self._db.detach()
                 self._db.execute(text(f"SET idle_session_timeout = {self._silence_ms:d}"))
+                name = f"{_NAME} {os.getpid()}@{socket.gethostname()}"[:_NAME_LENGTH]
+                self._db.execute(text("SELECT set_config('application_name', :name, false)"), {"name": name})
             query = "SELECT true" if self._locked else f"SELECT pg_try_advisory_lock({self._number:d})"
             self._locked = bool(self._db.execute(text(query)).scalar_one())
         except DBAPIError:

@@ -19,7 +19,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Urgency
 
 LIMIT = 500  # keys woken at a time
-_BATON = 0x70756D70  # the advisory lock of the one process that pumps
+BATON = 0x70756D70  # the advisory lock of the one process that pumps
 _SHORTEST = timedelta(milliseconds=20)
 _BACKLOG = timedelta(milliseconds=100)  # the sleep while there is more than can be woken at a time
 
@@ -60,7 +60,7 @@ class Pump:
         self._looked_at = -inf
         self._glance = glance
         self._commits = None if glance is None else database.commits()
-        self._baton = database.baton(_BATON, silence=silence)
+        self._baton = database.baton(BATON, silence=silence)
         self._stop = threading.Event()
         self._thread = self._new_thread()
 

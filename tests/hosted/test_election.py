@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -13,11 +13,16 @@ from typing import Any
 
 import pytest
 
+from connector.cli.demo.evidence import eventually
+from connector.hosted import election
+from connector.storage import migrations
+from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
+from connector.work import pump
 from tests.conftest import free_port
 from tests.domain.examples import NOW
 from tests.fakes.servers import Server, radicale
-from tests.hosted.processes import GUNICORN, Host, hosted
+from tests.hosted.processes import FLASK, GUNICORN, PATIENCE_SECONDS, Host, hosted
 from tests.journeys import services
 from tests.journeys.services import Service, connect, use
 from tests.journeys.stage import Installation
@@ -28,6 +33,7 @@ pytestmark = pytest.mark.slow
 APP = "tests.hosted.elected_host:create_app()"
 TWO = (*GUNICORN, "--workers", "2", APP)
 TAKES_OVER_WITHIN_SECONDS = 5
+PUBLIC = {"CONNECTOR_PUBLIC_URL": "http://pages.example/rearrange"}
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +97,7 @@ def play(command: Sequence[str], database_url: str, server: Server, folder: Path
         installation, practice, shift = played
         killer = Killer(n, installation, after=after)
         there.at_every_write(killer.script)
-        public_url = {"CONNECTOR_PUBLIC_URL": "http://pages.example/rearrange"}
-        environ = installation.environment() | there.environment() | public_url
+        environ = installation.environment() | there.environment() | PUBLIC
         with hosted(command, environ, free_port(), folder) as host:
             killer.host = host
             host.processes(2)
@@ -123,3 +128,98 @@ def test_nothing_is_lost_or_done_twice_whichever_write_a_worker_is_killed_at(
     sqlite_url: str, radicale_server: Server, tmp_path: Path, n: int
 ) -> None:
     play((*GUNICORN, "--workers", "2", "--preload", APP), sqlite_url, radicale_server, tmp_path, n=n, after=n == 1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("flags", [(), ("--preload",)])
+def test_a_server_that_is_told_to_stop_has_its_due_work_come_to_a_safe_place(
+    sqlite_url: str, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    with Installation(sqlite_url) as installation:
+        environ = installation.environment() | PUBLIC
+        with hosted((*GUNICORN, "--workers", "2", *flags, APP), environ, free_port(), tmp_path) as host:
+            assert host.holder is None, "nobody was asked for anything yet"
+            there = host.processes(2)
+            assert host.elected() in there
+            assert host.process.pid not in there
+            host.process.send_signal(signal.SIGTERM)
+            assert host.process.wait(PATIENCE_SECONDS) == 0
+            assert host.holder is None
+        assert "Traceback" not in host.log.read_text()
+
+
+@pytest.mark.long
+def test_a_reloading_server_of_flask_has_one_engine_and_the_next_process_goes_on(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    module = tmp_path / "shop.py"
+    module.write_text("from tests.hosted.elected_host import create_app\n")
+    with Installation(sqlite_url) as installation:
+        environ = installation.environment() | PUBLIC
+        command = (*FLASK, "--app", "shop", "run", "--reload", "--port", "{port}")
+        with hosted(command, environ, free_port(), tmp_path) as host:
+            [child] = host.processes(1)
+            assert child != host.process.pid
+            assert host.elected() == child
+            module.write_text(module.read_text() + "# changed\n")
+            installation.until(lambda: (host.ask() or {}).get("process"), lambda one: one not in {None, child})
+            assert host.elected(other_than=child, seconds=TAKES_OVER_WITHIN_SECONDS) in host.processes(1)
+
+
+@pytest.mark.long
+def test_where_a_command_carries_out_due_work_no_web_process_does(sqlite_url: str, tmp_path: Path) -> None:
+    with Installation(sqlite_url) as installation, ExitStack() as stack:
+        environ = installation.environment() | PUBLIC | {"HOST_START": "command"}
+        web = stack.enter_context(hosted(TWO, environ, free_port(), tmp_path))
+        web.processes(2)
+        command = (*FLASK, "--app", "tests.hosted.elected_host", "pencilled", "work", "--threads", "2")
+        folder = tmp_path / "work"
+        folder.mkdir()
+        work = stack.enter_context(hosted(command, environ, 0, folder))
+        assert web.elected() == work.process.pid
+        work.process.send_signal(signal.SIGTERM)
+        assert work.process.wait(PATIENCE_SECONDS) == 0
+        assert work.log.read_text().endswith("Stopped.\n")
+        web.processes(2)
+        assert web.holder is None
+
+
+@pytest.mark.long
+def test_a_database_is_brought_up_to_date_between_a_host_and_its_first_due_work(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/pencilled.sqlite3"
+    with hosted(TWO, {"CONNECTOR_DATABASE_URL": url} | PUBLIC, free_port(), tmp_path) as host:
+        host.processes(2)
+        assert not (tmp_path / "pencilled.sqlite3").exists()
+        migrations.migrate(url)
+        host.elected()
+
+
+@pytest.mark.long
+@pytest.mark.postgresql
+@pytest.mark.redis
+def test_one_web_process_on_postgresql_carries_out_due_work_and_the_next_goes_on(
+    postgresql_url: str, postgresql_database: Database, redis_url: str, tmp_path: Path
+) -> None:
+    servers = {
+        "CONNECTOR_DATABASE_URL": postgresql_url,
+        "CONNECTOR_BROKER_URL": redis_url,
+        "CONNECTOR_SECRET_KEYS": "k" * 32,
+    }
+
+    def holder() -> int | None:
+        process, _, _machine = (postgresql_database.baton_holder(election.BATON) or "").partition("@")
+        return int(process) if process else None
+
+    with hosted(TWO, servers | PUBLIC, free_port(), tmp_path) as host:
+        there = host.processes(2)
+        first = eventually(holder, lambda one: one is not None, seconds=PATIENCE_SECONDS)
+        assert first in there
+        os.kill(first or 0, signal.SIGKILL)
+        second = eventually(holder, lambda one: one not in {None, first}, seconds=TAKES_OVER_WITHIN_SECONDS)
+        assert second not in {None, first}
+        watch = eventually(
+            lambda: postgresql_database.baton_holder(pump.BATON) or "",
+            lambda one: one.startswith(f"{second}@"),
+            seconds=PATIENCE_SECONDS,
+        )
+        assert watch.startswith(f"{second}@")

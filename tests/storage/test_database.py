@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import threading
 import time
@@ -182,9 +184,12 @@ def test_an_unusable_url_is_refused_by_the_name_of_its_setting(url: str) -> None
 def test_the_baton_is_held_by_one_and_passes_on_when_its_connection_dies(postgresql_url: str) -> None:
     first, second = Database(postgresql_url), Database(postgresql_url)
     ours, theirs = first.baton(7, silence=HOUR), second.baton(7, silence=HOUR)
+    assert first.baton_holder(7) is None
     assert ours.held()
     assert ours.held()
     assert not theirs.held()
+    assert second.baton_holder(7) == f"{os.getpid()}@{socket.gethostname()}"
+    assert second.baton_holder(8) is None
     kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
     with second.begin() as db:
         db.execute(sa.text(kill))

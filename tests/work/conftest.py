@@ -84,6 +84,7 @@ class StartEngine(Protocol):
         lane_limit: int = ledger.SEATS,
         lease: timedelta = ledger.LEASE,
         tick: timedelta = NEVER,
+        glance: timedelta | None = None,
     ) -> Engine: ...
 
 
@@ -102,6 +103,7 @@ def start_engine() -> Iterator[StartEngine]:
             lane_limit: int = ledger.SEATS,
             lease: timedelta = ledger.LEASE,
             tick: timedelta = NEVER,
+            glance: timedelta | None = None,
         ) -> Engine:
             engine = Engine(
                 database,
@@ -113,6 +115,7 @@ def start_engine() -> Iterator[StartEngine]:
                 lease=lease,
                 tick=tick,
                 wake=OFTEN,
+                glance=glance,
             )
             engine.start()
             stack.callback(engine.stop)

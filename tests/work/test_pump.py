@@ -10,6 +10,7 @@ from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind, Urgency
 from connector.work.pump import LIMIT, Pump
 from tests.conftest import Clock
+from tests.work.conftest import NEVER, OFTEN, Recorder, StartEngine, touch
 
 
 def test_more_due_keys_than_one_look_takes_are_woken_for_look_by_look(sqlite_database: Database, clock: Clock) -> None:
@@ -31,3 +32,15 @@ def test_more_due_keys_than_one_look_takes_are_woken_for_look_by_look(sqlite_dat
     assert pump._pump() == timedelta(seconds=1)
     pump.stop()
     assert [list(due_keys) for due_keys in wakes] == [keys[:LIMIT], keys[LIMIT:]]
+
+
+def test_what_another_process_commits_to_a_file_is_noticed_before_the_pump_looks_again(
+    sqlite_database: Database, sqlite_url: str, start_engine: StartEngine
+) -> None:
+    recorder = Recorder()
+    start_engine(sqlite_database, recorder, tick=NEVER, glance=OFTEN)
+    other = Database(sqlite_url)
+    for number in range(3):
+        touch(other, Key(Kind.OFFER, f"{number}"))
+        assert recorder.wait_for(number + 1)[-1].key == Key(Kind.OFFER, f"{number}")
+    other.dispose()
