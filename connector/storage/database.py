@@ -27,6 +27,9 @@ BUSY_TIMEOUT_MS = 5000
 IDLE_TRANSACTION_MS = 10_000  # a frozen process gives its locks back: its transaction is ended by the server
 _WRITER_TIMEOUT_SECONDS = 30  # as long as a pool waits for a connection
 _TRY_AGAIN_SECONDS = 0.01
+_WRITING = "BEGIN IMMEDIATE"
+_STEP_MS = 8  # in which SQLite looks three times whether it can begin
+_PRIMARY = 0xFF  # the part of an error code that says what, without why
 _POOL = 16
 _NAME, _NAME_LENGTH = "pencilled", 63  # of our connections, as the server shows them
 _CHUNK = 500  # values in one statement
@@ -79,12 +82,34 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
         for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas):
             dbapi.execute(f"PRAGMA {pragma}")
         _keep_log(dbapi)
+        if begin == _WRITING:
+            dbapi.execute(f"PRAGMA busy_timeout={_STEP_MS}")
 
     def _begin(dbapi: Any) -> None:
-        dbapi.execute(begin)
+        if begin == _WRITING:
+            _begin_writing(dbapi)
+        else:
+            dbapi.execute(begin)
 
     engine.dialect.do_begin = _begin  # type: ignore[assignment, method-assign]  # a listener would take as long as a statement does
     return engine
+
+
+def _begin_writing(dbapi: sqlite3.Connection) -> None:
+    """Begin to write in a SQLite file, once nobody else does.
+
+    SQLite itself looks more and more rarely, ten times a second at last: processes that write much would keep others
+    waiting for seconds, who then give up.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            dbapi.execute(_WRITING)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def _keep_log(dbapi: sqlite3.Connection) -> None:
@@ -136,7 +161,7 @@ class Database:
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.on_touched: Callable[[Mapping[Key, Turn]], None] | None = None
         pragmas = ("foreign_keys=ON", f"synchronous={'FULL' if careful else 'NORMAL'}")
-        self._writers = open_engine(parsed, begin="BEGIN IMMEDIATE", pragmas=pragmas, idle_ms=IDLE_TRANSACTION_MS)
+        self._writers = open_engine(parsed, begin=_WRITING, pragmas=pragmas, idle_ms=IDLE_TRANSACTION_MS)
         if self.embedded:
             self._readers = open_engine(parsed, begin="BEGIN", pragmas=("query_only=ON",))
         else:

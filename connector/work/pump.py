@@ -21,6 +21,7 @@ from connector.storage.ledger import Key, Urgency
 LIMIT = 500  # keys woken at a time
 BATON = 0x70756D70  # the advisory lock of the one process that pumps
 _SHORTEST = timedelta(milliseconds=20)
+_RARELY = timedelta(milliseconds=250)  # between two looks after commits that made nothing due
 _BACKLOG = timedelta(milliseconds=100)  # the sleep while there is more than can be woken at a time
 
 
@@ -59,6 +60,8 @@ class Pump:
         self._look = look
         self._looked_at = -inf
         self._glance = glance
+        self._pause = timedelta() if glance is None else glance / 2
+        self._found = False
         self._commits = None if glance is None else database.commits()
         self._baton = database.baton(BATON, silence=silence)
         self._stop = threading.Event()
@@ -91,6 +94,7 @@ class Pump:
             self._commits.close()
 
     def _run(self) -> None:
+        self._noticed()  # what is committed from now on
         while not self._stop.is_set():
             sleep = self._tick
             try:
@@ -101,18 +105,28 @@ class Pump:
             self._rest(sleep)
 
     def _rest(self, sleep: timedelta) -> None:
-        """Sleep, but not on after somebody has committed where that can be noticed."""
+        """Sleep, but not on after somebody has committed where that can be noticed.
+
+        Where commits make nothing due, time and again, they are noticed more rarely.
+        """
         if self._commits is None or self._glance is None:
             self._stop.wait(sleep.total_seconds())
             return
-        end, glance = time.monotonic() + sleep.total_seconds(), self._glance.total_seconds()
-        while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, glance)):
-            try:
-                if self._commits.happened():
-                    return
-            except sqlite3.Error as error:
-                tell("commits_not_noticed", error)
+        self._pause = self._glance if self._found else min(2 * self._pause, max(self._glance, _RARELY))
+        end = time.monotonic() + sleep.total_seconds()
+        while (left := end - time.monotonic()) > 0 and not self._stop.wait(min(left, self._pause.total_seconds())):
+            if self._noticed():
                 return
+        self._pause = self._glance / 2  # it was quiet
+
+    def _noticed(self) -> bool:
+        """Whether somebody has committed since this was asked before, where that can be noticed."""
+        try:
+            return self._commits is not None and self._commits.happened()
+        except sqlite3.Error as error:
+            tell("commits_not_noticed", error)
+            self._commits = None  # from here on each tick finds them
+            return False
 
     def _pump(self) -> timedelta:
         """Send wake-ups for what is due and return how long to sleep."""
@@ -121,6 +135,7 @@ class Pump:
             self._looked_at = time.monotonic()
         now = self._clock()
         keys = ledger.due_keys(self._database, now, LIMIT, seats=self._seats, closed=self._closed())
+        self._found = bool(keys)
         if keys:
             self._wake(keys)
         if len(keys) == LIMIT:
