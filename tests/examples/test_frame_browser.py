@@ -92,3 +92,23 @@ def test_a_practitioner_offers_times_within_the_platforms_own_frame(
     assert page.heading == "Please choose a time"
     assert page.chromium.find_elements(By.CSS_SELECTOR, ".top .name") == [], "whatever the frame loads could read it"
     page.check()
+
+
+def test_the_staff_helps_a_client_within_the_frame(chromium: webdriver.Chrome, shape: Shape) -> None:
+    page = Page(chromium, shape.url)
+    page.be(PHONE)
+    chromium.get(shape.url)
+    chromium.delete_all_cookies()
+    page.open("/sign-in")
+    page.tab_to("E-mail address").send_keys("robin@lindenhof.example")
+    page.tab_to("Password").send_keys(PASSWORD)
+    page.press("Sign in", to="Bookings")
+    page.press("Help", to="Why do you look at this session?")
+    look(page, "11-support-why")
+    page.tab_to("Reason").send_keys("Alex called and cannot find the letter")
+    page.press("Show the session", to="Session with Alex Beispiel")
+    look(page, "13-support-session")
+    page.open("/rearrange/support")
+    look(page, "12-support")
+    page.open("/rearrange/sessions")
+    assert "Sign in" in page.text, "the staff is no practitioner"

@@ -51,7 +51,7 @@ class Alone:
     def cancel(self, booking: Booking) -> None:
         """Nobody else keeps its time."""
 
-    def session_page(self, booking: Booking) -> str:  # noqa: ARG002 - as above
+    def session_page(self, booking: Booking, person: Person) -> str:  # noqa: ARG002 - as above
         """Nothing can be moved."""
         return ""
 

@@ -96,9 +96,10 @@ class Mounted:
             if refused.code != "session_cancelled":
                 raise
 
-    def session_page(self, booking: Booking) -> str:
-        """Its page, in the frame of the platform."""
-        return self._pencilled.url("session", booking.session)
+    def session_page(self, booking: Booking, person: Person) -> str:
+        """Its page for its practitioner, or for the staff, in the frame of the platform."""
+        page = {Role.PRACTITIONER: "session", Role.STAFF: "support_session"}.get(person.role)
+        return self._pencilled.url(page, booking.session) if page and booking.session else ""
 
     def calendars_page(self, practitioner: Person, back: str) -> str:  # noqa: ARG002 - whoever comes is known
         """The page of their calendars, in the frame of the platform."""

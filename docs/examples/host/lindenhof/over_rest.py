@@ -110,8 +110,10 @@ class OverRest:
             if refused.code != "session_cancelled":
                 raise
 
-    def session_page(self, booking: Booking) -> str:
-        """Its page there, where the practitioner signs in by a mailed link."""
+    def session_page(self, booking: Booking, person: Person) -> str:
+        """Its page there, where the practitioner signs in by a mailed link; the staff would ask over REST."""
+        if person.role is not Role.PRACTITIONER:
+            return ""
         return f"{self._url}/sessions/{booking.session}"
 
     def calendars_page(self, practitioner: Person, back: str) -> str:

@@ -48,8 +48,8 @@ class Rearranging(Protocol):
         Raises: AwayError.
         """
 
-    def session_page(self, booking: Booking) -> str:
-        """Return where its practitioner offers other times; empty where nobody can."""
+    def session_page(self, booking: Booking, person: Person) -> str:
+        """Return where its practitioner offers other times, or the staff helps its client; empty where nobody can."""
 
     def calendars_page(self, practitioner: Person, back: str) -> str:
         """Return where a practitioner connects calendars, with the address to come back to; empty as before."""

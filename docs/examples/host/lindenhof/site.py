@@ -159,11 +159,8 @@ def mine() -> ResponseReturnValue:
     person = people.present()
     if person is None:
         return redirect(url_for("sign_in", next=request.path))
-    rows = [
-        (booking, _rearranging().session_page(booking) if person.role is Role.PRACTITIONER else "")
-        for booking in bookings.of(person)
-        if booking.end > _now()
-    ]
+    coming = [booking for booking in bookings.of(person) if booking.end > _now()]
+    rows = [(booking, _rearranging().session_page(booking, person)) for booking in coming]
     return render_template("bookings.html", rows=rows, zone=ZoneInfo(person.zone))
 
 
