@@ -181,7 +181,7 @@ class Settings:
     database_url: str = _setting(
         _url("sqlite", "postgresql"),
         "sqlite:///pencilled.sqlite3",
-        "Where everything is kept: `sqlite:///path` (one process) or `postgresql://…`.",
+        "Where everything is kept: `sqlite:///path` (one machine) or `postgresql://…`.",
     )
     database_careful: bool = _setting(
         _flag, "false", "SQLite only: wait for the disk at every commit, so that even a power cut loses nothing."
@@ -189,7 +189,7 @@ class Settings:
     broker_url: str = _setting(
         _url("memory", "redis", "rediss"),
         "memory://",
-        "What carries wake-ups to the workers: `memory://` within one process, `redis://…` between several.",
+        "What carries wake-ups to the workers: `memory://` with SQLite, `redis://…` with PostgreSQL.",
     )
     secret_keys: tuple[str, ...] = _setting(
         _keys,
@@ -383,7 +383,7 @@ class Settings:
 
     @property
     def embedded(self) -> bool:
-        """Whether everything runs in one process, on SQLite."""
+        """Whether everything is on one machine, on SQLite."""
         return self.database_url.startswith("sqlite")
 
     @property
@@ -533,7 +533,7 @@ def _contradictions(settings: Settings, declared: Sequence[Declaration]) -> list
     if not settings.embedded and not settings.secret_keys:
         faults.append("CONNECTOR_SECRET_KEYS: needed with PostgreSQL, since several processes share it")
     if settings.embedded and settings.broker_url != "memory://":
-        faults.append("CONNECTOR_BROKER_URL: SQLite runs in one process, so leave this at memory://")
+        faults.append("CONNECTOR_BROKER_URL: SQLite needs no broker, so leave this at memory://")
     if not settings.embedded and settings.broker_url == "memory://":
         faults.append("CONNECTOR_BROKER_URL: with PostgreSQL, name a Redis server: redis://host:6379/0")
     first = urlsplit(settings.public_url).path.removeprefix("/").partition("/")[0]

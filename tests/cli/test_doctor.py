@@ -69,7 +69,7 @@ def test_a_public_address_without_tls_is_pointed_out(practice: Cli, address: str
 def test_programs_are_told_the_same(practice: Cli) -> None:
     told = practice.json("doctor")
     assert told["ok"] is True
-    assert {"name": "broker", "ok": True, "words": "within the one process"} in told["checks"]
+    assert {"name": "broker", "ok": True, "words": "none is needed with SQLite"} in told["checks"]
 
 
 def test_a_calendar_out_of_reach_fails_with_its_reason(practice: Cli, calendar: MemoryCalendar) -> None:
