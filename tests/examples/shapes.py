@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from lindenhof import mounted as mounted_platform
 from lindenhof import over_rest
-from test_lindenhof import begin
+from test_lindenhof import QUICK, begin
 
 from connector import app as composition
 from connector.domain.api_key import Scope
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SCOPES = (Scope.READ, Scope.ADMIN, Scope.SESSIONS, Scope.CONNECTIONS)  # all that the platform needs
-SECRET = "of the platform, in tests"
 
 
 class Door:
@@ -72,7 +71,7 @@ def beside(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.1
         pages.app = composition.create_app(runtime)
         site.app = platform = over_rest.create_app(
             DATABASE=folder / "lindenhof.sqlite3",
-            SECRET_KEY=SECRET,
+            **QUICK,
             PENCILLED_URL=pages_url,
             PENCILLED_KEY=key,
             PENCILLED_WEBHOOK_SECRET=secret,
@@ -107,9 +106,10 @@ def mounted(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.
             "CONNECTOR_INNER_HOSTS": "127.0.0.1",
             "CONNECTOR_SMTP_URL": mail_url,
             "CONNECTOR_MAIL_FROM": "sessions@pencilled.example",
+            "CONNECTOR_BRAND": "Lindenhof",
             "CONNECTOR_PUBLIC_URL": f"{url}/rearrange",
         }
-        own = {"DATABASE": folder / "lindenhof.sqlite3", "SECRET_KEY": SECRET, "PENCILLED": settings}
+        own = {"DATABASE": folder / "lindenhof.sqlite3", "PENCILLED": settings, **QUICK}
         site.app = platform = begin(mounted_platform.create_app(**own))
         try:
             yield Shape(url=url, platform=platform, signs_in_by_mail=False)

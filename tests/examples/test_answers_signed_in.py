@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from lindenhof import mounted
-from test_lindenhof import PASSWORD, Visitor, begin
+from test_lindenhof import PASSWORD, QUICK, Visitor, begin
 
 from connector.domain.notice_table import Link
 from connector.hosted.calls import Time
@@ -23,7 +23,7 @@ def test_a_client_signs_in_at_the_platform_and_answers(sqlite_url: str, tmp_path
         "CONNECTOR_PUBLIC_URL": "http://localhost/rearrange",
         "CONNECTOR_ANSWER_POLICY": "host",
     }
-    own = {"DATABASE": tmp_path / "lindenhof.sqlite3", "SECRET_KEY": "of a test", "TESTING": True}
+    own = {"DATABASE": tmp_path / "lindenhof.sqlite3", "TESTING": True, **QUICK}
     platform = begin(mounted.create_app(**own, PENCILLED=settings))
     alex, stranger = Visitor(platform), Visitor(platform)
     alex.sign_in("Alex")

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from lindenhof import bookings, mounted, over_rest, people
 from standardwebhooks import Webhook
-from test_lindenhof import Visitor, begin
+from test_lindenhof import QUICK, Visitor, begin
 
 from tests.conftest import free_port
 
@@ -23,8 +23,8 @@ def not_there(folder: Path) -> Flask:
     """The platform, beside a Pencilled that does not run."""
     return over_rest.create_app(
         DATABASE=folder / "lindenhof.sqlite3",
-        SECRET_KEY="of a test",
         TESTING=True,
+        **QUICK,
         PENCILLED_URL=f"http://127.0.0.1:{free_port()}",
         PENCILLED_KEY="any",
         PENCILLED_WEBHOOK_SECRET=SECRET,
@@ -37,9 +37,7 @@ def not_migrated(folder: Path) -> Flask:
         "CONNECTOR_DATABASE_URL": f"sqlite:///{folder / 'pencilled.sqlite3'}",
         "CONNECTOR_PUBLIC_URL": "http://localhost/rearrange",
     }
-    return mounted.create_app(
-        DATABASE=folder / "lindenhof.sqlite3", SECRET_KEY="of a test", TESTING=True, PENCILLED=settings
-    )
+    return mounted.create_app(DATABASE=folder / "lindenhof.sqlite3", TESTING=True, PENCILLED=settings, **QUICK)
 
 
 @pytest.mark.parametrize("make", [not_there, not_migrated])

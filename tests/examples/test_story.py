@@ -29,6 +29,7 @@ def mailbox() -> Iterator[Mailbox]:
     mailbox.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_the_story_is_told_in_both_ways(
     name: str, sqlite_url: str, tmp_path: Path, server: Server, mailbox: Mailbox

@@ -11,7 +11,7 @@ from connector.cli.demo.stage import Mailbox, Product, Program, free_port, setti
 from connector.domain.api_key import Scope
 
 PASSWORD = "under-the-trees"  # noqa: S105 - of a platform that lives for a minute on the loopback
-PREFIX = "/rearrange"
+PREFIX, BRAND = "/rearrange", "Lindenhof"
 SCOPES = (Scope.READ, Scope.ADMIN, Scope.SESSIONS, Scope.CONNECTIONS)
 _HERE = Path(__file__).parent
 _PLACES = (_HERE / "host", _HERE.parents[2] / "docs" / "examples" / "host")  # as it is shipped, as it is developed
@@ -52,7 +52,7 @@ def place() -> Path:
 def mounted(stack: ExitStack, folder: Path, mailbox: Mailbox) -> Platform:
     """Run the platform with Pencilled in its process, until the stack ends."""
     port = free_port()
-    environ = settings(folder, f"http://127.0.0.1:{port}{PREFIX}", mailbox.url)
+    environ = settings(folder, f"http://127.0.0.1:{port}{PREFIX}", mailbox.url) | {"CONNECTOR_BRAND": BRAND}
     platform = Platform(folder, port, "lindenhof.mounted", environ)
     stack.callback(platform.stop)
     platform.command("pencilled", "migrate", "--new")
@@ -64,7 +64,7 @@ def beside(stack: ExitStack, folder: Path, mailbox: Mailbox) -> Platform:
     """Run the platform and Pencilled as processes of their own, until the stack ends."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    product = Product(folder, mailbox.url, CONNECTOR_RETURN_ORIGINS=url)
+    product = Product(folder, mailbox.url, CONNECTOR_RETURN_ORIGINS=url, CONNECTOR_BRAND=BRAND)
     stack.callback(product.stop)
     product.start()
     scopes = [word for scope in SCOPES for word in ("--scope", scope)]

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from lindenhof import alone
 
 PASSWORD = "under-the-trees"
+QUICK = {"SECRET_KEY": "of the tests", "HASHING": "pbkdf2:sha256:1"}
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _TIME = re.compile(r'href="(/with/1/[^"]+)"')
 
@@ -54,7 +55,7 @@ def begin(app: Flask) -> Flask:
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
     """The platform with people in it."""
-    return begin(alone.create_app(DATABASE=tmp_path / "lindenhof.sqlite3", SECRET_KEY="of the tests", TESTING=True))
+    return begin(alone.create_app(DATABASE=tmp_path / "lindenhof.sqlite3", TESTING=True, **QUICK))
 
 
 class TestPlatform:

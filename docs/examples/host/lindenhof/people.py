@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flask import g, session
+from flask import current_app, g, session
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from lindenhof.storage import database
@@ -45,7 +45,7 @@ def add(role: Role, *, name: str, email: str, zone: str, password: str) -> Perso
 
     Raises: EmailTakenError.
     """
-    row = (role.value, name, email, zone, generate_password_hash(password))
+    row = (role.value, name, email, zone, generate_password_hash(password, current_app.config["HASHING"]))
     try:
         with database() as db:
             db.execute("INSERT INTO people (role, name, email, zone, password) VALUES (?, ?, ?, ?, ?)", row)

@@ -39,7 +39,7 @@ _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-act
 def create_app(settings: Mapping[str, Any]) -> Flask:
     """Make the platform without anything that keeps its times; settings also come from `LINDENHOF_…` variables."""
     app = Flask("lindenhof")
-    app.config.from_mapping(DATABASE="lindenhof.sqlite3", SESSION_COOKIE_SAMESITE="Lax")
+    app.config.from_mapping(DATABASE="lindenhof.sqlite3", HASHING="scrypt", SESSION_COOKIE_SAMESITE="Lax")
     app.config.from_prefixed_env("LINDENHOF")
     app.config.from_mapping(settings)
     app.extensions["without_form_token"] = set()
