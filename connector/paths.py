@@ -119,6 +119,11 @@ def session(session_id: str) -> str:
     return f"{SESSIONS}/{session_id}"
 
 
+def session_called(name: str) -> str:
+    """Return the path that leads to the session, or to its page of an offer, of a host's own id or of ours."""
+    return f"{SESSIONS}/called/{name}"
+
+
 def offer(session_id: str) -> str:
     """Return the path of the practitioner's page on which other times are offered for a session."""
     return f"{session(session_id)}/offer"

@@ -183,7 +183,8 @@ class Pencilled(Face):
         Args:
             page: `sessions`, `calendars`, `account` or `subscription`; with an id `session`, `offer` (on which other
                 times are offered for a session) or `connection`.
-            identity: Our id of what it is about.
+            identity: Of what it is about: a `UUID` is ours; text is the host's own id of a session, or ours written
+                out.
             absolute: Give the whole address, as for letters.
         """
         from connector.hosted.addresses import path_of  # noqa: PLC0415 - as in `init_app`

@@ -234,6 +234,7 @@ def world(stage: Stage) -> Iterator[World]:
                 "slug": "memory",
                 "filename": "style.css",
                 "external_id": "unheard-of",
+                "name": str(session.id),
                 "code": "not_found",
                 "channel_id": "forged",
                 "feed_id": str(UUID(int=7)),  # nobody has one

@@ -82,7 +82,7 @@ class AskedPresence:
         sign_in = self._sign_in
         if callable(sign_in):
             with self._asking("sign_in"):
-                return _address(sign_in(next_url))
+                return _address(self._host.ensure_sync(sign_in)(next_url))
         address = sign_in or "/"
         if address.startswith("/"):
             address = self._root + address
@@ -96,7 +96,7 @@ class AskedPresence:
         if name not in answers:
             try:
                 with self._asking(name):
-                    answers[name] = _text(says())
+                    answers[name] = _text(self._host.ensure_sync(says)())
             except PresenceError as error:  # another function of the same request asks once more, and is told the same
                 answers[name] = error
         answer = answers[name]

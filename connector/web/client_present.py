@@ -39,7 +39,9 @@ def only_the_client() -> ResponseReturnValue | None:
         case Present.THE_CLIENT:
             return None
         case Present.NOBODY:
-            return _page("nobody", 403 if visit.acting() else 200, sign_in=_sign_in(offer.id))
+            return (visit.once_more() if _is_asked_here() else None) or _page(
+                "nobody", 403 if visit.acting() else 200, sign_in=_sign_in(offer.id)
+            )
         case Present.ANOTHER:
             note(Event.OTHER_CLIENT, offer=str(offer.id))
             return _page("another", 404, sign_in=_sign_in(offer.id))
@@ -67,6 +69,12 @@ def take() -> ResponseReturnValue:
         return _page("refused", visit.status_of(error), message=visit.refusal(error))
     note(Event.ASSERTED, offer=str(said.offer_id))
     return _marked(make_response(redirect(url_for("answer.show", token=token), 303)), said.offer_id, mark)
+
+
+def _is_asked_here() -> bool:
+    """Whether a host in this process is asked, and no assertion looked for."""
+    here = presence.of_host()
+    return here is not None and here.names_clients
 
 
 def _present(offer_id: UUID, client: Client) -> Present:

@@ -12,17 +12,12 @@ from connector import paths
 
 STYLE = "framed_style"  # the endpoint of the stylesheet that touches nothing outside of what is ours
 
-_EXTENSION, _PAGE = "pencilled_frame", "framed_page"
-_OURS = (
-    "Allow",
-    "Cache-Control",
-    "Referrer-Policy",
-    "Refresh",
-    "Retry-After",
-    "X-Content-Type-Options",
-    "X-Robots-Tag",
+_EXTENSION, _PAGE, _LEFT_OUT = "pencilled_frame", "framed_page", "left_out_of_frame"
+_OF_THE_DOCUMENT = frozenset(
+    {"content-length", "content-security-policy", "content-type", "cross-origin-opener-policy"}
 )
-_UNLESS_THE_HOSTS = ("Strict-Transport-Security", "X-Frame-Options")
+_UNLESS_THE_HOSTS = frozenset({"strict-transport-security", "x-frame-options"})
+_BESIDE_THE_HOSTS = frozenset({"set-cookie", "vary"})
 _FOR_PROGRAMS = (paths.NOTIFICATIONS, paths.METRICS, "/static/")
 
 
@@ -85,6 +80,11 @@ def prepare(app: Flask, frame: Frame) -> None:
     app.after_request(_framed)
 
 
+def leave_out() -> None:
+    """Have the page of this request be a document of our own, whoever else has a layout."""
+    setattr(g, _LEFT_OUT, True)
+
+
 def parts(again: Any) -> Parts | None:
     """Return what takes the parts of the page that is about to be rendered; None for a document of our own.
 
@@ -92,7 +92,7 @@ def parts(again: Any) -> Parts | None:
         again: Renders the same page as a document of our own.
     """
     frame: Frame | None = current_app.extensions.get(_EXTENSION)
-    if frame is None or request.path.startswith(_FOR_PROGRAMS):
+    if frame is None or g.get(_LEFT_OUT) or request.path.startswith(_FOR_PROGRAMS):
         return None
     if request.path.startswith(paths.MAILED) and not frame.takes_mailed:
         return None
@@ -111,10 +111,14 @@ def _framed(response: Response) -> Response:
     if answer is None:
         response.set_data(found.again())
         return response
-    for name in _OURS:
-        if name in response.headers:
-            answer.headers[name] = response.headers[name]
-    for name in _UNLESS_THE_HOSTS:
-        if name in response.headers:
-            answer.headers.setdefault(name, response.headers[name])
+    for name, value in response.headers:
+        match name.lower():
+            case own if own in _OF_THE_DOCUMENT:
+                pass
+            case own if own in _UNLESS_THE_HOSTS:
+                answer.headers.setdefault(name, value)
+            case own if own in _BESIDE_THE_HOSTS:
+                answer.headers.add(name, value)
+            case _:
+                answer.headers[name] = value
     return answer

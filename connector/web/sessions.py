@@ -20,7 +20,7 @@ from connector.sentence import Sentence
 from connector.services import consent
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
-from connector.services.views.sessions import SessionPage, own_session, session_list, session_page
+from connector.services.views.sessions import SessionPage, own_session, session_called, session_list, session_page
 from connector.web import speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 
@@ -64,6 +64,14 @@ def every() -> ResponseReturnValue:
 def show(session_id: UUID) -> ResponseReturnValue:
     """Show everything about one session."""
     return _page(session_id)
+
+
+@pages.get(paths.session_called("<path:name>").removeprefix(paths.SESSIONS))
+def called(name: str) -> ResponseReturnValue:
+    """Lead to the session that the host calls so, for links of a host that knows no ids of ours."""
+    with visit.runtime().database.read() as db:
+        session = session_called(db, visit.practitioner_id(), name)
+    return redirect(url_for("offers.draft" if "offer" in request.args else ".show", session_id=session.id), 303)
 
 
 @pages.route("/<uuid:session_id>/time", methods=["GET", "POST"])

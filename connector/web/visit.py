@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import current_app, flash, g, redirect, request, url_for
+from flask import current_app, flash, g, make_response, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
+from werkzeug.urls import iri_to_uri
 
 from connector.domain.people import Actor
 from connector.errors import NotFoundError, ProviderError, RuleError
@@ -19,7 +20,7 @@ from connector.services.signing_in import browsers
 from connector.services.signing_in.browsers import Browser
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
-from connector.web import presence, speaking
+from connector.web import framing, presence, speaking
 from connector.web.presence import StrangerError
 
 EXTENSION = "pencilled"
@@ -165,7 +166,22 @@ def to_sign_in(next_url: str) -> ResponseReturnValue:
         return redirect(next_url, 303)
     if host.practitioner() is not None:
         raise StrangerError
-    return redirect(host.sign_in(next_url), 303)
+    return once_more() or redirect(host.sign_in(next_url), 303)
+
+
+def once_more() -> ResponseReturnValue | None:
+    """Have a browser that another site sends here ask again by itself; None if it has come from here, or may have.
+
+    A host may keep who is signed in in a cookie that browsers show to nobody who comes from another site, such as from
+    a letter, or back from a calendar service.
+    """
+    if request.method != "GET" or request.headers.get("Sec-Fetch-Site") != "cross-site":
+        return None
+    framing.leave_out()  # in the host's layout it would be said, and kept, that nobody is signed in
+    url = iri_to_uri((request.script_root + request.full_path).removesuffix("?"))
+    response = make_response(speaking.render("signin/once_more.html", url=url))
+    response.headers["Refresh"] = f"0; url={url}"
+    return response
 
 
 def support() -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 import pytest
+import sqlalchemy as sa
 from flask import Flask, g, request
 from structlog.testing import capture_logs
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -21,6 +22,7 @@ from connector import failures, logs
 from connector.errors import NotReadyError, SettingsError
 from connector.plugin import EXTENSION, Pencilled
 from connector.storage import people
+from connector.storage.tables import sessions as tables
 from tests.hosted.hosts import PREFIX, make_host, person, present, settings, with_pencilled
 from tests.web.stage import Stage
 
@@ -375,10 +377,9 @@ def test_addresses_are_for_the_hosts_templates(stage: Stage) -> None:
     assert pencilled.url("sessions") == f"/shop{PREFIX}/sessions"
     session = f"{PREFIX}/sessions/{stage.session.id}"
     assert pencilled.url("session", stage.session.id) == f"/shop{session}"
-    assert (
-        pencilled.url("offer", str(stage.session.id), absolute=True) == f"https://booking.example/shop{session}/offer"
-    )
-    for wrong in (("nothing",), ("session",), ("sessions", stage.session.id), ("session", "../x")):
+    assert pencilled.url("offer", stage.session.id, absolute=True) == f"https://booking.example/shop{session}/offer"
+    assert pencilled.url("offer", "a/b") == f"/shop{PREFIX}/sessions/called/a%2Fb?offer"
+    for wrong in (("nothing",), ("session",), ("sessions", stage.session.id), ("connection", "../x")):
         with pytest.raises(ValueError, match=r"page|UUID"):
             pencilled.url(*wrong)
 
@@ -434,3 +435,29 @@ def test_a_host_that_was_closed_is_opened_again_by_the_next_request(stage: Stage
     assert host.test_client().get(f"{PREFIX}/signin").status_code == 200
     assert pencilled.runtime is not before
     pencilled.close()
+
+
+@pytest.mark.parametrize("external_id", ["booking-4711", "a/b c?d#ü", "7d2a0c36-2f0e-4f0c-9a3b-0d6a4c1f8e55"])
+def test_links_lead_to_sessions_by_the_hosts_own_ids(stage: Stage, external_id: str) -> None:
+    with stage.runtime.database.begin() as db:
+        db.execute(sa.update(tables).where(tables.c.id == stage.session.id).values(external_id=external_id))
+    pencilled = Pencilled(url_prefix=PREFIX, settings=settings(stage), who=present, sign_in="/login", start="command")
+    host = make_host()
+    pencilled.init_app(host)
+    ada, own = person(host, "user-1"), f"{PREFIX}/sessions/{stage.session.id}"
+    assert ada.get(pencilled.url("session", external_id)).location == own
+    assert ada.get(pencilled.url("offer", external_id)).location == f"{own}/offer"
+    assert ada.get(pencilled.url("session", str(stage.session.id))).location == own
+    assert person(host, "user-2").get(pencilled.url("session", external_id)).status_code == 404
+
+
+def test_whoever_comes_from_another_site_is_asked_for_once_more_before_they_have_to_sign_in(stage: Stage) -> None:
+    """Browsers show a host's strict cookie to nobody who comes from a letter, or back from a calendar service."""
+    ada = person(with_pencilled(stage))
+    back = f"{PREFIX}/calendars/google/back?state=x&code=4%2F1"
+    asked = ada.get(back, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (asked.status_code, asked.headers["Refresh"]) == (200, f"0; url={back}")
+    assert f'href="{back.replace("&", "&amp;")}"' in asked.text
+    assert ada.get(back, headers={"Sec-Fetch-Site": "same-origin"}).location == f"/login?next={back.partition('?')[0]}"
+    ada.sign_in("user-1")
+    assert "Refresh" not in ada.get(f"{PREFIX}/sessions", headers={"Sec-Fetch-Site": "cross-site"}).headers

@@ -295,6 +295,17 @@ def own_session(db: Connection, practitioner_id: UUID, session_id: UUID) -> Sess
     return session
 
 
+def session_called(db: Connection, practitioner_id: UUID, name: str) -> Session:
+    """Return the session of this practitioner that a host calls so, or that has this id of ours.
+
+    Raises: NotFoundError if there is none, or if it is somebody else's.
+    """
+    for found in (sessions.by_external_id(db, name), sessions.known_as(db, name)):
+        if found is not None and found.practitioner_id == practitioner_id:
+            return found
+    raise NotFoundError("There is no such session.", code="session_not_found")
+
+
 def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionRow]:
     listed = sessions.of_practitioner(db, practitioner_id, since=now - LOOKS_BACK)
     names = people.client_names(db, [session.client_id for session in listed])
