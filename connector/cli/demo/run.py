@@ -12,9 +12,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from connector.cli.demo import lindenhof
+from connector.cli.demo import host_story, lindenhof
 from connector.cli.demo.evidence import CalendarServer
-from connector.cli.demo.host_story import KIM as KIM_AT_LINDENHOF
 from connector.cli.demo.host_story import HostStory
 from connector.cli.demo.pages import Pages
 from connector.cli.demo.phone import Phone
@@ -69,7 +68,7 @@ def run_host(*, keep: bool) -> None:
 def _play_host(stack: contextlib.ExitStack, folder: Path, console: Console) -> list[tuple[str, str]]:
     """Play the story in both ways, and return where to look afterwards."""
     port = stack.enter_context(radicale(folder))
-    places = []
+    places: list[tuple[str, str]] = []
     for name, title, begin, signs_in_by_mail in (
         ("mounted", "Pencilled in the platform's own process", lindenhof.mounted, False),
         ("beside", "Pencilled beside the platform, over REST and webhooks", lindenhof.beside, True),
@@ -92,8 +91,10 @@ def _play_host(stack: contextlib.ExitStack, folder: Path, console: Console) -> l
             calendar=calendar,
             console=console,
         ).tell()
-        places.append((f"Lindenhof, {name}", f"{platform.url}  ({KIM_AT_LINDENHOF}, {lindenhof.PASSWORD})"))
-    return places
+        pages = Pages(platform.url, mailbox, practitioner=host_story.KIM, client=host_story.ALEX)
+        stack.callback(pages.stop)
+        places += [(f"Lindenhof, {name}", platform.url), (f"Mails, {name}", f"{pages.url}/mails")]
+    return [*places, ("Sign in as", f"kim, alex or robin, each @lindenhof.example: {lindenhof.PASSWORD}")]
 
 
 def _begin(stack: contextlib.ExitStack, folder: Path, console: Console) -> Story:
