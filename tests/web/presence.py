@@ -61,7 +61,7 @@ def known_to_the_host(stage: Stage) -> Client:
     return kim
 
 
-def claims(stage: Stage, offer_id: UUID, **others: Any) -> dict[str, Any]:
+def claims(stage: Stage, offer_id: UUID | str, **others: Any) -> dict[str, Any]:
     """Return what a host says, but for what a test says otherwise; None leaves it out."""
     now = stage.now.timestamp()
     said = {
@@ -75,7 +75,7 @@ def claims(stage: Stage, offer_id: UUID, **others: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def assertion(stage: Stage, offer_id: UUID, *, key: str = SHARED, algorithm: str = "HS256", **others: Any) -> str:
+def assertion(stage: Stage, offer_id: UUID | str, *, key: str = SHARED, algorithm: str = "HS256", **others: Any) -> str:
     """Return what a host signs, but for what a test says otherwise."""
     return jwt.encode(claims(stage, offer_id, **others), key, algorithm=algorithm)
 
