@@ -18,8 +18,10 @@ from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Role
 from connector.domain.session import SessionState
 from connector.storage import people, sessions, timeline
+from connector.storage.database import Database
+from tests.conftest import Clock
 from tests.web.presence import SIGN_IN, HostsUsers, hosted
-from tests.web.stage import Browser, Stage, add_client
+from tests.web.stage import Browser, Stage, add_client, stage_of
 
 ROBIN = "Robin Hale"
 WHY = "called, cannot open the mail"
@@ -310,3 +312,15 @@ def test_whoever_has_not_said_why_does_nothing(desk: Stage) -> None:
     refused = answer(desk, browser, offer, "none")
     assert refused.status_code == 403
     assert desk.stored(offer).state is OfferState.OPEN
+
+
+@pytest.mark.postgresql
+def test_a_session_is_found_on_postgresql_too(postgresql_database: Database, postgresql_url: str, clock: Clock) -> None:
+    stage = hosted(
+        stage_of(postgresql_database, postgresql_url, clock), HostsUsers(names_support=True, support_name=ROBIN)
+    )
+    for text in ("noor", "kim@example.org", str(stage.session.id), "50%_\\"):
+        assert (f"/support/sessions/{stage.session.id}" in search(stage.browser(), text)) == (text != "50%_\\")
+    assert "/support/sessions/" not in search(stage.browser(), "kim\0noor")
+    look(stage, stage.browser())
+    assert len(facts(stage, SessionLookedAt)) == 1
