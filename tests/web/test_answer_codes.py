@@ -78,7 +78,7 @@ def test_nothing_that_is_posted_answers_without_a_code(here: Answering) -> None:
     here.ask()
     rules = [rule for rule in here.stage.app.url_map.iter_rules() if rule.endpoint.startswith("answer.")]
     ways = [rule.rule for rule in rules if "POST" in (rule.methods or ())]
-    assert len(ways) == 4
+    assert len(ways) == 5
     before = here.stage.stored(here.offer), here.stage.stored_session(here.stage.session)
     for way in ways:
         path = way.replace("<token>", here.link.rpartition("/")[2])
