@@ -15,6 +15,7 @@ from math import ceil
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol
+from weakref import WeakSet, finalize
 
 from connector.failures import tell
 
@@ -86,6 +87,7 @@ class FileCounts:
         self._lock = Lock()
         self._sharing = _Sharing()
         self._opened: _OpenFile | None = None
+        _files.add(self)
 
     def add(self, what: str, *, now: datetime, lasts: timedelta, by: int = 1) -> Count:
         """Count some more in the window that is open, or none, and return how many there are."""
@@ -101,9 +103,16 @@ class FileCounts:
         return row
 
     def _file(self) -> _OpenFile:
-        if self._opened is None or self._opened.process != os.getpid():
+        if self._opened is None:
             self._opened = _OpenFile(self._path)
         return self._opened
+
+    def forked(self) -> None:
+        """Begin anew in a process that was forked; what its parent has opened is neither used nor closed there."""
+        self._lock = Lock()
+        if self._opened is not None:
+            _of_parents.append(self._opened)
+            self._opened = None
 
     def _give_up(self, error: Exception) -> None:
         """Begin a new file where this one is broken, as one may be after a power cut."""
@@ -115,17 +124,24 @@ class FileCounts:
                         Path(f"{self._path}{ending}").unlink()
 
 
-# What was opened is never closed: in a process that was forked, that would tidy up what the former one still uses.
-_opened: list[sqlite3.Connection] = []
+_files: WeakSet[FileCounts] = WeakSet()
+_of_parents: list[_OpenFile] = []
+
+
+def _forked() -> None:
+    for counts in list(_files):
+        counts.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class _OpenFile:
     def __init__(self, path: Path) -> None:
-        self.process = os.getpid()
         with suppress(FileExistsError):  # else: for its owner alone, as the database
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         self._db = sqlite3.connect(path, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
-        _opened.append(self._db)
+        finalize(self, self._db.close).atexit = False
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(_TABLE)

@@ -67,6 +67,20 @@ def test_processes_that_share_a_file_count_together_and_it_names_nobody(tmp_path
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_a_process_that_was_forked_counts_on(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from datetime import datetime, timedelta;"
+        "from connector.counts import FileCounts; counts = FileCounts(Path(sys.argv[1]), secret=b'of one');"
+        "add = lambda: counts.add('Ada', now=datetime.fromisoformat(sys.argv[2]), lasts=timedelta(minutes=1)).times;"
+        "add(); pid = os.fork(); print(add(), flush=True);"
+        "pid and (os.waitpid(pid, 0), print(add(), flush=True))"
+    )
+    command: list[str | Path] = [sys.executable, "-c", program, tmp_path / "counts", NOW.isoformat()]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert sorted(said.stdout.split()) == ["2", "3", "4"]
+    assert said.stderr == ""
+
+
 def test_who_cannot_share_counts_for_themselves_and_says_so_once(tmp_path: Path) -> None:
     away = RedisCounts(f"redis://127.0.0.1:{free_port()}/0")
     nowhere = FileCounts(tmp_path / "missing" / "counts", secret=SECRET)

@@ -67,8 +67,11 @@ class Election:
             return
         try:
             if self._term is None or self._term.process != os.getpid():
-                self._term = _Term(self._runtime, stands=self._stands)
-                self._term.start()
+                term = _Term(self._runtime, stands=self._stands)
+                term.start()
+                self._term = term
+        except RuntimeError as error:  # this process has no thread to spare now, or ends; the request is answered
+            tell("engine_not_started", error)
         finally:
             self._lock.release()
 
