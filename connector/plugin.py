@@ -181,10 +181,10 @@ class Pencilled(Face):
         """Return the address of a page of ours, for links in the host's templates.
 
         Args:
-            page: `sessions`, `calendars`, `account` or `subscription`; with an id `session`, `offer` (on which other
-                times are offered for a session) or `connection`.
+            page: `sessions`, `calendars`, `account`, `subscription` or `support`; with an id `session`, `offer` (on
+                which other times are offered for a session), `connection` or `support_session`.
             identity: Of what it is about: a `UUID` is ours; text is the host's own id of a session, or ours written
-                out.
+                out (for `connection` and `support_session` ours alone).
             absolute: Give the whole address, as for letters.
         """
         from connector.hosted.addresses import path_of  # noqa: PLC0415 - as in `init_app`

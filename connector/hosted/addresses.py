@@ -14,11 +14,13 @@ _PAGES: Mapping[str, str] = {
     "calendars": paths.CALENDARS,
     "account": paths.ACCOUNT,
     "subscription": paths.SUBSCRIPTION,
+    "support": paths.SUPPORT,
 }
 _OF_ONE: Mapping[str, Callable[[str], str]] = {
     "session": paths.session,
     "offer": paths.offer,
     "connection": paths.connection,
+    "support_session": paths.support_session,
 }
 _BY_ANY_ID = {"session": "", "offer": "?offer"}
 
@@ -28,8 +30,9 @@ def path_of(page: str, identity: UUID | str | None = None) -> str:
 
     Args:
         page: Its name.
-        identity: Of the session, or connection, that it is about: a `UUID` is ours, text the host's own id of a
-            session, or ours written out. `offer` is the page of a session on which other times are offered for it.
+        identity: Of the session, or connection, that it is about: a `UUID` is ours; for the practitioner's pages of a
+            session, text is the host's own id of it, or ours written out. `offer` is the page of a session on which
+            other times are offered for it.
     Raises: ValueError if there is no such page, or an id is missing or too many; RuleError for a text that is no id.
     """
     if page in _PAGES and identity is None:

@@ -379,6 +379,8 @@ def test_addresses_are_for_the_hosts_templates(stage: Stage) -> None:
     assert pencilled.url("session", stage.session.id) == f"/shop{session}"
     assert pencilled.url("offer", stage.session.id, absolute=True) == f"https://booking.example/shop{session}/offer"
     assert pencilled.url("offer", "a/b") == f"/shop{PREFIX}/sessions/called/a%2Fb?offer"
+    assert pencilled.url("support_session", stage.session.id) == f"/shop{PREFIX}/support{session.removeprefix(PREFIX)}"
+    assert pencilled.url("support") == f"/shop{PREFIX}/support"
     for wrong in (("nothing",), ("session",), ("sessions", stage.session.id), ("connection", "../x")):
         with pytest.raises(ValueError, match=r"page|UUID"):
             pencilled.url(*wrong)
