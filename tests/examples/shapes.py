@@ -41,17 +41,24 @@ class Shape:
 
     Attributes:
         url: Where the platform is.
+        runtime: The Pencilled that keeps its times.
         signs_in_by_mail: Whether its practitioners sign in at Pencilled, too.
     """
 
     url: str
     platform: Flask
+    runtime: Runtime
     signs_in_by_mail: bool
 
 
 @contextmanager
-def beside(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.1:25") -> Iterator[Shape]:
-    """Serve Pencilled and the platform, which asks it over REST and is told by webhooks; due work is carried out."""
+def beside(
+    database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.1:25", assertion_key: str = ""
+) -> Iterator[Shape]:
+    """Serve Pencilled and the platform, which asks it over REST and is told by webhooks; due work is carried out.
+
+    With an `assertion_key` clients answer signed in at the platform.
+    """
     pages, site = Door(), Door()
     with (
         served(pages, clear_untrusted_proxy_headers=True) as pages_port,
@@ -66,6 +73,12 @@ def beside(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.1
             "CONNECTOR_PUBLIC_URL": pages_url,
             "CONNECTOR_RETURN_ORIGINS": url,
         }
+        if assertion_key:
+            settings |= {
+                "CONNECTOR_ANSWER_POLICY": "host",
+                "CONNECTOR_HOST_SIGN_IN_URL": f"{url}/answer",
+                "CONNECTOR_ASSERTION_KEYS": assertion_key,
+            }
         runtime = composition.build(composition.read_settings(settings))
         key, secret = _let_in(runtime, f"{url}/outcomes")
         pages.app = composition.create_app(runtime)
@@ -75,12 +88,13 @@ def beside(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.1
             PENCILLED_URL=pages_url,
             PENCILLED_KEY=key,
             PENCILLED_WEBHOOK_SECRET=secret,
+            PENCILLED_ASSERTION_KEY=assertion_key,
         )
         begin(platform)
         engine = composition.create_engine(runtime)
         engine.start()
         try:
-            yield Shape(url=url, platform=platform, signs_in_by_mail=True)
+            yield Shape(url=url, platform=platform, runtime=runtime, signs_in_by_mail=True)
         finally:
             engine.stop()
             runtime.database.dispose()
@@ -112,7 +126,8 @@ def mounted(database_url: str, folder: Path, *, mail_url: str = "smtp://127.0.0.
         own = {"DATABASE": folder / "lindenhof.sqlite3", "PENCILLED": settings, **QUICK}
         site.app = platform = begin(mounted_platform.create_app(**own))
         try:
-            yield Shape(url=url, platform=platform, signs_in_by_mail=False)
+            runtime = platform.extensions["pencilled"].runtime
+            yield Shape(url=url, platform=platform, runtime=runtime, signs_in_by_mail=False)
         finally:
             platform.extensions["pencilled"].close()
 

@@ -8,12 +8,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
 from lindenhof import mounted
 from test_lindenhof import PASSWORD, QUICK, Visitor, begin
 
+from connector.cli.demo.evidence import eventually
+from connector.cli.demo.visitor import Visitor as Browser
 from connector.domain.notice_table import Link
+from connector.domain.people import Actor, Role
+from connector.domain.span import When
 from connector.hosted.calls import Time
+from connector.services.scheduling.offers import draft, send
+from connector.storage.tables import sessions
+from tests.examples.shapes import beside
 
+OPERATOR = Actor(role=Role.OPERATOR, name="")
+KEY = "between the platform and Pencilled and nobody else"
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -40,3 +50,25 @@ def test_a_client_signs_in_at_the_platform_and_answers(sqlite_url: str, tmp_path
     page = stranger.post(html.unescape(way), email="alex@lindenhof.example", password=PASSWORD)
     assert f"{start:%H:%M}" in page
     pencilled.close()
+
+
+def test_a_client_whom_the_platform_signs_in_elsewhere_answers(sqlite_url: str, tmp_path: Path) -> None:
+    with beside(sqlite_url, tmp_path, assertion_key=KEY) as shape:
+        alex = Visitor(shape.platform)
+        alex.sign_in("Alex")
+        alex.post(alex.free()[-1])
+        runtime, now = shape.runtime, shape.runtime.clock()
+        with runtime.database.begin() as db:
+            (session,) = db.execute(sa.select(sessions.c.id)).scalars()
+            when = When.at(datetime(now.year + 1, 1, 12, 10), zone=BERLIN.key, duration=timedelta(minutes=50))
+            offer = draft(db, runtime.policy, session, [(when, None)], by=OPERATOR, now=now)
+            send(db, runtime.policy, offer.id, by=OPERATOR, now=now)
+        someone, link = Browser(), runtime.link(Link.ANSWER, offer.id)
+        page = someone.open(link)
+        assert "10:00" not in page.text
+        page = someone.follow(page, "Sign in")
+        page = someone.press(page, "Sign in", fill={"email": "alex@lindenhof.example", "password": PASSWORD})
+        page = someone.press(page, "Go on to the times")
+        assert "10:00" in page.text
+        someone.press(someone.follow(page, "Choose this time"), "Yes, take this time")
+        assert eventually(lambda: "12 January, 10:00" in alex.get("/bookings"), bool)

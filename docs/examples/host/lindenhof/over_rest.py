@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from flask import Flask, abort, request
+import jwt
+from flask import Flask, abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from lindenhof import bookings, site
+from lindenhof import bookings, people, site
 from lindenhof.bookings import Booking
 from lindenhof.people import Person, Role
 from lindenhof.rearranging import MINUTES, PLACE, STEP_MINUTES, AwayError, TakenError
 
-_SECONDS = 20
+_SECONDS, _ASSERTED_SECONDS = 20, 60
 _TIME_GONE = {"time_taken", "conflict_in_calendar", "time_passed"}
 
 
 def create_app(**settings: object) -> Flask:
-    """Make the platform; `PENCILLED_URL`, `PENCILLED_KEY` and `PENCILLED_WEBHOOK_SECRET` are its settings beside."""
+    """Make the platform; `PENCILLED_URL`, `PENCILLED_KEY` and `PENCILLED_WEBHOOK_SECRET` are its settings beside.
+
+    With a `PENCILLED_ASSERTION_KEY` clients answer signed in here: `/answer` is what Pencilled sends them to.
+    """
     app = site.create_app(settings)
     site.use(app, OverRest(app.config["PENCILLED_URL"], app.config["PENCILLED_KEY"]))
     site.without_form_token(app, receive)
     app.add_url_rule("/outcomes", view_func=receive, methods=["POST"])
+    if app.config.get("PENCILLED_ASSERTION_KEY"):
+        app.add_url_rule("/answer", view_func=answer)
     return app
 
 
@@ -42,6 +49,27 @@ def receive() -> ResponseReturnValue:
         abort(400)
     bookings.hear(request.headers["webhook-id"], outcome["type"], outcome["data"])
     return "", 204
+
+
+def answer() -> ResponseReturnValue:
+    """Have a client sign in, and say to Pencilled who they are: for one offer, for a minute, once."""
+    person, url = people.present(), site.setting("PENCILLED_URL").rstrip("/")
+    if person is None:
+        return redirect(url_for("sign_in", next=request.full_path))
+    now = int(datetime.now(UTC).timestamp())
+    said = {
+        "aud": url,
+        "offer": request.args.get("offer", ""),
+        "sub": person.external_id,
+        "iat": now,
+        "exp": now + _ASSERTED_SECONDS,
+        "jti": uuid4().hex,
+    }
+    text = jwt.encode(said, site.setting("PENCILLED_ASSERTION_KEY"), algorithm="HS256")
+    page = make_response(render_template("answer.html", url=f"{url}/answer/assertion", assertion=text))
+    page.headers["Content-Security-Policy"] = f"{site.POLICY} {url}"  # whose last word is where forms may go
+    page.headers["Cache-Control"] = "no-store"
+    return page
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not always an error

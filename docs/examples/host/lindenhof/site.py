@@ -33,7 +33,7 @@ from lindenhof.rearranging import MINUTES, AwayError, Rearranging, TakenError
 ZONE = "Europe/Berlin"
 DAYS = 14
 _FEWEST_CHARACTERS = 8
-_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 
 def create_app(settings: Mapping[str, Any]) -> Flask:
@@ -264,7 +264,7 @@ def _check_form() -> None:
 
 
 def _harden(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
