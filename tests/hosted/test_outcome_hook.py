@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 import structlog
 from flask import Flask, current_app, g, has_app_context
+from sqlalchemy.exc import OperationalError
 
 from connector import app
 from connector.domain.people import Actor, Role
@@ -324,6 +325,22 @@ def test_claim_that_is_lost_meanwhile_is_left_to_whoever_records_it() -> None:
     with asking_first(ask):
         assert poster.post(_posting()).status == 204
     assert len(asked) == 2
+
+
+def test_database_that_is_away_for_a_moment_does_not_end_the_renewing() -> None:
+    back, asked = threading.Event(), list[int]()
+
+    def ask() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise OperationalError("SELECT", {}, Exception("away"))
+        if len(asked) > 2:
+            back.set()
+
+    poster = HookPoster(None, Flask("booking"), lambda _told: _wait_for(back), beat=timedelta(milliseconds=1))
+    with structlog.testing.capture_logs() as logs, asking_first(ask):
+        assert poster.post(_posting()).status == 204
+    assert [one["event"] for one in logs] == ["claim_not_renewed"]
 
 
 def _wait_for(event: threading.Event) -> None:
