@@ -59,7 +59,8 @@ def ask(practitioner: Person, client: Person, start: datetime, minutes: int) -> 
 def confirm(booking: Booking, session: str) -> None:
     """The time was free: it is booked."""
     with database() as db:
-        db.execute("UPDATE bookings SET state = 'booked', session = ? WHERE id = ?", (session, booking.id))
+        booked = "UPDATE bookings SET state = 'booked', session = ? WHERE id = ? AND state = 'asked'"
+        db.execute(booked, (session, booking.id))  # unless it was heard already, with whatever came after
 
 
 def forget(booking: Booking) -> None:
