@@ -12,7 +12,7 @@ import pytest
 
 from connector.cli.demo.evidence import eventually
 from connector.storage.locks import lock_embedded
-from tests.cli.keyboard import run_process, start_process
+from tests.cli.keyboard import Cli, start_process
 
 SECONDS = 60.0
 
@@ -46,13 +46,13 @@ def test_one_carries_out_due_work_and_the_next_goes_on_when_it_is_killed(
         says(one, "Pencilled carries out due work, 2 at a time.")
         second = stack.enter_context(working(settings, two))
         says(two, f"Another process (process {first.pid}) carries out due work. Waiting until it ends.")
-        assert f"; process {first.pid} carries it out" in run_process("doctor", settings=settings).stdout
+        assert f"; process {first.pid} carries it out" in Cli(settings).run("doctor").stdout
         first.kill()
         says(two, "Pencilled carries out due work, 2 at a time.")
         second.send_signal(signal.SIGTERM)
         assert second.wait(SECONDS) == 0
         says(two, "Stopped.")
-        assert "; nobody carries it out now" in run_process("doctor", settings=settings).stdout
+        assert "; nobody carries it out now" in Cli(settings).run("doctor").stdout
 
 
 @pytest.mark.long

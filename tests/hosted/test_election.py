@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from connector.cli.demo.evidence import eventually
 from connector.hosted import election
@@ -223,3 +224,8 @@ def test_one_web_process_on_postgresql_carries_out_due_work_and_the_next_goes_on
             seconds=PATIENCE_SECONDS,
         )
         assert watch.startswith(f"{second}@")
+        end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'pencilled %@%'"
+        with postgresql_database.begin() as db:
+            assert db.execute(sa.text(end)).all()
+        assert eventually(holder, bool, seconds=PATIENCE_SECONDS), "a lost connection is the end of no host"
+        assert "Traceback" not in host.log.read_text()
