@@ -135,7 +135,9 @@ def test_a_session_is_found_by_what_a_caller_can_name(desk: Stage, what: str) ->
     assert "With Dr. Ada Weiß" in page
 
 
-@pytest.mark.parametrize("text", ["", "ki", "%", "_im", "nobody at all", str(uuid4()), "x" * 500, "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "ki", "%", "_im", "nobody at all", "8c6f4f0e-53a1-4b57-9d0e-0f2f0f6f0001", "x" * 500, "\0"]
+)
 def test_what_names_nobody_finds_nothing(desk: Stage, text: str) -> None:
     assert "/support/sessions/" not in search(desk.browser(), text)
 
