@@ -69,6 +69,11 @@ def test_a_stranger_is_told_so(stage: Stage) -> None:
     assert "not as somebody who gives sessions" in page.text
 
 
+def test_what_no_database_can_be_asked_for_is_nobody_and_nothing(stage: Stage) -> None:
+    assert person(with_pencilled(stage), "user\x00-1").get(f"{PREFIX}/sessions").status_code == 403
+    assert person(with_pencilled(stage), "user-1").get(f"{PREFIX}/sessions/called/a%00b").status_code == 404
+
+
 def test_nobody_signs_in_here(stage: Stage) -> None:
     host = with_pencilled(stage)
     link = PREFIX + stage.sign_in_link(stage.ada)

@@ -17,6 +17,8 @@ def actor(db: Connection, practitioner_id: UUID) -> Actor:
 
 def called(db: Connection, external_id: str) -> Practitioner | None:
     """Return whom a host calls so; None if nobody is, or nobody who gives sessions any more."""
+    if not external_id.isprintable():  # nobody is called so, and not every database can be asked
+        return None
     found = people.practitioner_by_external_id(db, external_id)
     return found if found is not None and not found.retired else None
 

@@ -300,7 +300,8 @@ def session_called(db: Connection, practitioner_id: UUID, name: str) -> Session:
 
     Raises: NotFoundError if there is none, or if it is somebody else's.
     """
-    for found in (sessions.by_external_id(db, name), sessions.known_as(db, name)):
+    is_name = name.isprintable()  # else nothing is called so, and not every database can be asked
+    for found in (sessions.by_external_id(db, name), sessions.known_as(db, name)) if is_name else ():
         if found is not None and found.practitioner_id == practitioner_id:
             return found
     raise NotFoundError("There is no such session.", code="session_not_found")
