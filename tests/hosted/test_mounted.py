@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, cast
@@ -468,3 +469,14 @@ def test_whoever_comes_from_another_site_is_asked_for_once_more_before_they_have
     assert ada.get(back, headers={"Sec-Fetch-Site": "same-origin"}).location == f"/login?next={back.partition('?')[0]}"
     ada.sign_in("user-1")
     assert "Refresh" not in ada.get(f"{PREFIX}/sessions", headers={"Sec-Fetch-Site": "cross-site"}).headers
+
+
+def test_what_is_said_of_a_hosts_users_is_said_in_their_language(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        people.save_practitioner(db, replace(stage.ada, locale="de", external_id="user-1"))
+    host, german = with_pencilled(stage), {"Accept-Language": "de"}
+    assert "Hier sind Sie so lange angemeldet wie dort." in person(host, "user-1").get(f"{PREFIX}/account").text
+    stranger = person(host, "somebody").get(f"{PREFIX}/sessions", headers=german)
+    assert "Dieses Konto gibt hier keine Termine" in stranger.text
+    elsewhere = {**german, "Sec-Fetch-Site": "cross-site"}
+    assert "Einen Augenblick" in person(host).get(f"{PREFIX}/sessions", headers=elsewhere).text
