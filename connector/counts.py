@@ -22,6 +22,7 @@ from connector.failures import tell
 _TIMEOUT_SECONDS = 0.25
 _SWEPT_AFTER = 1000  # counted, what has ended is forgotten
 _REDIS_SECONDS = 1
+_MILLISECOND = timedelta(milliseconds=1)
 _LENGTH = 16
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _TABLE = """
@@ -167,17 +168,20 @@ class RedisCounts:
 
     def add(self, what: str, *, now: datetime, lasts: timedelta, by: int = 1) -> Count:
         """Count some more in the window that is open, or none, and return how many there are."""
-        key = f"pencilled:counts:{what}"
+        key, most_ms = f"pencilled:counts:{what}", max(1, ceil(lasts / _MILLISECOND))
         try:
             with self._api.pipeline() as pipeline:
-                pipeline.set(key, 0, ex=ceil(lasts.total_seconds()), nx=True)
+                pipeline.set(key, 0, px=most_ms, nx=True)
                 pipeline.incrby(key, by)
                 pipeline.pttl(key)
                 _, times, left_ms = pipeline.execute()
+            if left_ms < 0:  # it ended just between the two, and the second has begun one that would not
+                self._api.pexpire(key, most_ms)
+                left_ms = most_ms
         except self._errors as error:
             return self._sharing.alone(error, what, now=now, lasts=lasts, by=by)
         self._sharing.works()
-        return Count(int(times), now.timestamp() + max(0, int(left_ms)) / 1000)
+        return Count(int(times), now.timestamp() + int(left_ms) / 1000)
 
 
 class _Sharing:

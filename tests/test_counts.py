@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import redis
 import structlog
 
 from connector.counts import Counts, FileCounts, OwnCounts, RedisCounts
@@ -47,6 +48,27 @@ def test_a_window_that_has_ended_begins_anew(kind: str, tmp_path: Path) -> None:
     for number in range(2500):
         counts.add(f"{number}", now=NOW + MINUTE, lasts=MINUTE)
     assert counts.add("Ada", now=NOW + MINUTE, lasts=MINUTE).times == 2
+
+
+@pytest.mark.redis
+def test_a_window_of_redis_ends_whatever_became_of_its_end(redis_url: str) -> None:
+    counts = RedisCounts(redis_url)
+    with redis.Redis.from_url(redis_url) as api:
+        api.set("pencilled:counts:Ada", 7)
+        count = counts.add("Ada", now=NOW, lasts=MINUTE)
+        assert count.times == 8
+        assert count.ends_at == pytest.approx((NOW + MINUTE).timestamp(), abs=1)
+        assert 0 < api.pttl("pencilled:counts:Ada") <= 60_000
+
+
+@pytest.mark.redis
+def test_looking_at_a_count_of_redis_counts_nothing(redis_url: str) -> None:
+    counts = RedisCounts(redis_url)
+    with structlog.testing.capture_logs() as lines:
+        assert counts.add("Ada", now=NOW, lasts=timedelta(), by=0).times == 0
+        counts.add("Ada", now=NOW, lasts=MINUTE, by=3)
+        assert counts.add("Ada", now=NOW, lasts=timedelta(), by=0).times == 3
+    assert lines == []
 
 
 def test_processes_that_share_a_file_count_together_and_it_names_nobody(tmp_path: Path) -> None:
