@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from connector.errors import SettingsError
 from connector.web.scoping import scoped
-from tests.hosted.hosts import PREFIX, make_host, person, with_pencilled
+from tests.hosted.hosts import PREFIX, make_host, person, settings, with_pencilled
+from tests.web.presence import SHARED, SIGN_IN, assertion, known_to_the_host
 from tests.web.stage import Stage
 
 LAYOUT = """<!doctype html><html lang="en"><head>
@@ -84,6 +85,23 @@ def test_pages_of_letters_stay_out_of_it_unless_the_host_wants_them(stage: Stage
         assert ("<nav>" in page.text) == takes
         assert ("X-Host" in page.headers) == takes
         assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_what_a_browser_is_to_keep_goes_with_a_page_in_it(stage: Stage) -> None:
+    known_to_the_host(stage)
+    own = settings(
+        stage,
+        CONNECTOR_ANSWER_POLICY="host",
+        CONNECTOR_HOST_SIGN_IN_URL=SIGN_IN,
+        CONNECTOR_ASSERTION_KEYS=SHARED,
+    )
+    host = with_pencilled(stage, framed_host(), frame="rearrange.html", frame_answers=True, settings=own)
+    kim, offer = person(host), stage.offer()
+    said = assertion(stage, offer.id, aud=own["CONNECTOR_PUBLIC_URL"])
+    assert kim.http.post(f"{PREFIX}/answer/assertion", data={"assertion": said}).status_code == 303
+    page = kim.get(PREFIX + stage.link(offer))
+    assert "<nav>" in page.text
+    assert f"pencilled_client_{offer.id.hex}" in str(page.headers.getlist("Set-Cookie")), "good for as long again"
 
 
 def test_what_is_no_page_takes_none(stage: Stage) -> None:
