@@ -10,9 +10,11 @@ See docs/integrating.md.
 
 from __future__ import annotations
 
+import inspect
 import os
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -80,6 +82,7 @@ class Pencilled(Face):
         self._frame, self._frame_answers, self._templates = frame, frame_answers, templates
         self._on_outcome = on_outcome
         self._start = start
+        self._hosts = weakref.WeakSet[Flask]()
         self._last: weakref.ref[Flask] | None = None
         refuse_taken()
         if faults := self._faults():
@@ -146,6 +149,7 @@ class Pencilled(Face):
         )
         host.extensions[EXTENSION] = installation
         host.cli.add_command(commands.group(self._settings))
+        self._hosts.add(host)
         self._last = weakref.ref(host)
 
     @property
@@ -154,12 +158,10 @@ class Pencilled(Face):
 
         Raises: RuntimeError if there is none.
         """
-        from connector.hosted.installation import Installation  # noqa: PLC0415 - as in `init_app`
-
-        found = current_app.extensions.get(EXTENSION) if has_app_context() else None
-        if isinstance(found, Installation):  # else another application of this process is at work, such as ours
-            return found
         host = self._last() if self._last is not None else None
+        for one in self._hosts:
+            if has_app_context() and current_app == one:  # else another application is at work, such as ours
+                host = one
         if host is None:
             raise RuntimeError("this Pencilled is in no application: call init_app first")
         installation: Installation = host.extensions[EXTENSION]
@@ -214,6 +216,11 @@ class Pencilled(Face):
             for name, function in functions.items()
             if function is not None and not callable(function)
         ]
+        faults += [
+            f"{name}: give a plain function: a generator, which is what this one returns, has done nothing yet"
+            for name, function in {**functions, "sign_in": self._sign_in}.items()
+            if _generates(function)
+        ]
         sign_in = self._sign_in
         if isinstance(sign_in, str) and not sign_in.startswith(("/", "http://", "https://")):
             faults.append(f"sign_in: {sign_in!r} is no path of a page; begin it with a slash, such as /login")
@@ -229,3 +236,9 @@ class Pencilled(Face):
         if self._start not in _STARTS:
             faults.append(f"start: {self._start!r} is none of {', '.join(_STARTS)}")
         return faults
+
+
+def _generates(function: Any) -> bool:
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)

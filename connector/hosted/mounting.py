@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
@@ -82,9 +82,12 @@ class Mount:
 
 
 def mount(host: Flask, around: Callable[[WSGIApplication], WSGIApplication]) -> None:
-    """Put something around the application of a host, and inside of whatever stands around that already."""
+    """Put something around the application of a host, and inside of whatever stands around that already.
+
+    What keeps the host itself, and not what it stands around, stays inside: how it goes on nobody can know.
+    """
     holder, inner = None, host.wsgi_app
-    while isinstance(inner, _Around) and callable(inner.app):
+    while isinstance(inner, _Around) and callable(inner.app) and inner.app is not host:
         holder, inner = inner, inner.app
     if holder is None:
         host.wsgi_app = around(inner)  # type: ignore[assignment, method-assign]
@@ -148,8 +151,8 @@ class Check:
 
 
 @contextmanager
-def request_of_host(host: Flask, environ: WSGIEnvironment) -> Iterator[None]:
-    """Be in a request of the host's own, as far as its functions before each request bring it.
+def request_of_host(host: Flask, environ: WSGIEnvironment) -> Iterator[bool]:
+    """Be in a request of the host's own, as far as its functions before each request bring it: whether to the end.
 
     It is the one that is being answered, without its body: a GET. What those functions answer, or refuse, is about the
     host's own pages and decides nothing.
@@ -159,9 +162,14 @@ def request_of_host(host: Flask, environ: WSGIEnvironment) -> Iterator[None]:
         environ: Of the request that is being answered, by ours.
     """
     with host.request_context(_without_body(environ.get(HOSTS_OWN, environ))):
-        with suppress(HTTPException):
-            host.preprocess_request()
-        yield
+        yield _came_through(host)
+
+
+def _came_through(host: Flask) -> bool:
+    try:
+        return host.preprocess_request() is None
+    except HTTPException:
+        return False
 
 
 def _without_body(environ: WSGIEnvironment) -> WSGIEnvironment:

@@ -7,7 +7,7 @@ is renewed meanwhile. Whatever it raises is an attempt that failed.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -51,7 +51,8 @@ class ToldOutcome:
     data: Mapping[str, Any]
 
 
-OnOutcome = Callable[[ToldOutcome], None]
+OnOutcome = Callable[[ToldOutcome], object]
+"""What it returns says nothing."""
 
 
 class HookPoster:
@@ -91,10 +92,14 @@ class HookPoster:
         """Call the function, and return what went wrong; None if nothing did."""
         try:
             with self._host.app_context():
-                self._on_outcome(told)
+                answer = self._host.ensure_sync(self._on_outcome)(told)
         except BaseException as error:  # noqa: BLE001 - the thread is ours, and goes on whatever the host's code wants
             kind, place = type(error).__name__, _place(error.__traceback__)
             return Sentence("the host's function on_outcome raised %(kind)s (%(place)s)", kind=kind, place=place)
+        if isinstance(answer, Awaitable | AsyncIterator | Generator):
+            if isinstance(answer, Coroutine | Generator):
+                answer.close()
+            return Sentence("the host's function on_outcome has only promised to do something; give a plain function")
         return None
 
 

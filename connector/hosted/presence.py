@@ -97,6 +97,8 @@ class AskedPresence:
             try:
                 with self._asking(name):
                     answers[name] = _text(self._host.ensure_sync(says)())
+            except _StoppedError:  # before it was known who is there
+                answers[name] = None
             except PresenceError as error:  # another function of the same request asks once more, and is told the same
                 answers[name] = error
         answer = answers[name]
@@ -107,16 +109,24 @@ class AskedPresence:
     @contextmanager
     def _asking(self, name: str) -> Iterator[None]:
         """Be in a request of the host's; what its function raises is noted by kind and place, whoever it concerns."""
+        came_through = True
         try:
-            with request_of_host(self._host, request.environ):
+            with request_of_host(self._host, request.environ) as came_through:
                 yield
         except _WrongAnswerError as error:
             log.error("host_answered_wrongly", function=name, error=str(error))  # noqa: TRY400 - no traceback: it may name somebody
         except Exception as error:  # noqa: BLE001 - it is a stranger's function
+            if not came_through:
+                log.info("host_stopped_request", function=name, error=type(error).__name__, where=places(error))
+                raise _StoppedError(name) from None
             log.error("host_failed", function=name, error=type(error).__name__, where=places(error))  # noqa: TRY400 - as above
         else:
             return
         raise PresenceError(name)
+
+
+class _StoppedError(PresenceError):
+    """The host has answered the request itself, before its function could know what it is asked for."""
 
 
 class _WrongAnswerError(Exception):
@@ -137,6 +147,6 @@ def _address(answer: Any) -> str:
     if not isinstance(answer, str):
         raise _WrongAnswerError(f"it returned {type(answer).__name__}; it must return the address of the sign-in page")
     scheme = urlsplit(answer).scheme
-    if not (answer.startswith("/") or scheme in {"http", "https"}):
+    if not (answer.startswith("/") or scheme in {"http", "https"}) or not answer.isprintable():
         raise _WrongAnswerError("it returned no address of a page: begin it with a slash, or with https://")
     return str(answer)

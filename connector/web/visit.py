@@ -157,15 +157,15 @@ def require() -> ResponseReturnValue | None:
 def to_sign_in(next_url: str) -> ResponseReturnValue:
     """Send whom the host has not signed in to its sign-in page, from where they come back to `next_url`.
 
-    Raises: StrangerError for whom it has signed in, and who is no practitioner here; PresenceError.
+    Raises: StrangerError for whom it has signed in, and who is no practitioner, or none here; PresenceError.
     """
     host = presence.of_host()
     if host is None:
         raise AssertionError("practitioners sign in here")
     if visitor() is not None:
         return redirect(next_url, 303)
-    if host.practitioner() is not None:
-        raise StrangerError
+    if any(name is not None for name in (host.practitioner(), host.client(), host.support())):
+        raise StrangerError  # its sign-in page would send back at once who is signed in there
     return once_more() or redirect(host.sign_in(next_url), 303)
 
 

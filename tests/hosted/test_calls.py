@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -296,10 +297,21 @@ def test_what_is_not_there_is_refused_as_by_the_api(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("", "value_invalid"), ("x" * 300, "value_invalid"), ("a\0b", "text_not_storable"), (17, "value_of_wrong_type")],
+    [
+        ("", "value_invalid"),
+        ("x" * 300, "value_invalid"),
+        ("a\0b", "text_not_storable"),
+        ("\ud800", "text_not_storable"),
+        (17, "value_of_wrong_type"),
+    ],
 )
 def test_id_that_is_none_is_refused(host: Host, text: Any, code: str) -> None:
     assert _code(lambda: host.calls.sessions.get(text)) == code
+
+
+def test_half_a_character_is_refused(host: Host) -> None:
+    put = partial(host.calls.clients.put, "c-9", email="kim@mail.example", zone="Europe/Berlin")
+    assert _code(lambda: put(name="\udfff")) == "text_not_storable"
 
 
 def test_refusals_tell_all_that_the_api_tells_and_speak_as_asked(host: Host) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 import pytest
 import sqlalchemy as sa
-from flask import Flask, g, request
+from flask import Flask, g, redirect, request
+from flask import session as cookie
 from structlog.testing import capture_logs
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -28,7 +31,7 @@ from tests.hosted.hosts import PREFIX, make_host, person, present, settings, wit
 from tests.web.stage import Stage
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -75,6 +78,14 @@ def test_what_no_database_can_be_asked_for_is_nobody_and_nothing(stage: Stage) -
     assert person(with_pencilled(stage), "user-1").get(f"{PREFIX}/sessions/called/a%00b").status_code == 404
 
 
+@pytest.mark.parametrize("other", ["client", "support"])
+def test_another_user_of_the_host_is_not_sent_to_and_fro(stage: Stage, other: str) -> None:
+    says: dict[str, Any] = {"who": lambda: None, other: lambda: cookie.get("user")}
+    host = with_pencilled(stage, **says)
+    assert person(host, "user-1").get(f"{PREFIX}/sessions").status_code == 403
+    assert person(host).get(f"{PREFIX}/sessions").location == f"/login?next={PREFIX}/sessions"
+
+
 def test_nobody_signs_in_here(stage: Stage) -> None:
     host = with_pencilled(stage)
     link = PREFIX + stage.sign_in_link(stage.ada)
@@ -108,6 +119,22 @@ def test_a_gate_of_the_host_decides_nothing_here(stage: Stage) -> None:
     ada = person(with_pencilled(stage, host), "user-1")
     assert ada.get("/").status_code == 401
     assert ada.get(f"{PREFIX}/sessions").status_code == 200
+
+
+def test_whom_a_gate_stopped_before_anybody_was_looked_for_is_nobody(stage: Stage) -> None:
+    host = Flask("gated")
+    host.secret_key = "the host's own, and long enough"
+
+    @host.before_request
+    def _gate() -> Any:
+        return redirect("/login") if "user" not in cookie else None
+
+    @host.before_request
+    def _load() -> None:
+        g.user = cookie["user"]
+
+    page = person(with_pencilled(stage, host)).get(f"{PREFIX}/sessions")
+    assert page.location == f"/login?next={PREFIX}/sessions"
 
 
 def test_the_host_is_asked_once_a_request_without_the_body(stage: Stage) -> None:
@@ -178,6 +205,12 @@ def test_nobody_waits_for_a_host_that_takes_its_time_but_who_asked(stage: Stage)
 def test_where_to_sign_in_is_for_the_host_to_say(stage: Stage, sign_in: Any, leads_to: str) -> None:
     asked = person(with_pencilled(stage, sign_in=sign_in)).get(f"{PREFIX}/calendars")
     assert asked.location == f"{leads_to}{PREFIX}/calendars"
+
+
+def test_an_address_that_is_none_is_a_plain_page(stage: Stage) -> None:
+    for wrong in ("javascript:alert(1)", "/login\r\nSet-Cookie: a=b"):
+        page = person(with_pencilled(stage, sign_in=lambda _back, says=wrong: says)).get(f"{PREFIX}/sessions")
+        assert page.status_code == 503
 
 
 def test_support_is_present_if_the_host_says_so(stage: Stage) -> None:
@@ -256,6 +289,10 @@ def test_a_prefix_that_is_none_is_refused(stage: Stage, prefix: Any) -> None:
         Pencilled(url_prefix=prefix, settings=settings(stage))
 
 
+def bit_by_bit(*_given: Any) -> Iterator[str]:
+    yield "user-1"
+
+
 @pytest.mark.parametrize(
     ("wrong", "fault"),
     [
@@ -264,6 +301,8 @@ def test_a_prefix_that_is_none_is_refused(stage: Stage, prefix: Any) -> None:
         ({"who": None}, "sign_in: leads nowhere"),
         ({"sign_in": "login"}, "sign_in: 'login' is no path"),
         ({"sign_in": 7}, "sign_in: give a path"),
+        ({"who": bit_by_bit}, "who: give a plain function"),
+        ({"on_outcome": partial(bit_by_bit, 1)}, "on_outcome: give a plain function"),
         ({"start": "now"}, "start: 'now' is none of elected, command"),
         ({"frame_answers": True}, "frame_answers: there is no frame"),
         ({"settings": {"CONNECTOR_LISTEN": 80}}, "settings: CONNECTOR_LISTEN: give text"),
@@ -300,6 +339,23 @@ def test_a_cookie_of_our_name_is_refused(stage: Stage) -> None:
     host.config["SESSION_COOKIE_NAME"] = "pencilled"
     with pytest.raises(SettingsError, match="SESSION_COOKIE_NAME"):
         person(host).get("/")
+
+
+def test_what_keeps_the_host_itself_as_its_app_is_none_that_can_be_gone_into(stage: Stage) -> None:
+    host = make_host()
+
+    class Around:
+        def __init__(self, app: Flask) -> None:
+            self.app = app
+            self._inner = app.wsgi_app
+
+        def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            return self._inner(environ, start_response)
+
+    host.wsgi_app = Around(host)  # type: ignore[method-assign]
+    ada = person(with_pencilled(stage, host), "user-1")
+    assert ada.get(f"{PREFIX}/sessions").status_code == 200
+    assert ada.get("/").text == "Hello user-1"
 
 
 def test_one_host_takes_one(stage: Stage) -> None:
@@ -403,6 +459,14 @@ def test_one_extension_serves_every_host_that_a_factory_makes(stage: Stage) -> N
     with hosts[0].app_context():
         assert pencilled.runtime is first
     assert [person(host, "user-1").get(f"{PREFIX}/sessions").status_code for host in hosts] == [200, 200]
+
+
+def test_each_of_two_in_one_process_keeps_to_its_own_host(stage: Stage) -> None:
+    ours, other = make_host(), make_host("other")
+    pencilled = Pencilled(ours, url_prefix=PREFIX, settings=settings(stage), start="command")
+    Pencilled(other, url_prefix=PREFIX, settings=settings(stage), start="command")
+    with other.app_context():
+        assert pencilled.installation is ours.extensions[EXTENSION]
 
 
 FORKED = """

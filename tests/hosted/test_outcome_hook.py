@@ -170,6 +170,21 @@ def test_fault_is_told_by_its_kind_and_place_and_names_nobody(hooked: Hooked) ->
     assert "Alex" not in repr(hooked.deliveries)
 
 
+def test_function_that_is_yet_to_be_waited_for_was_not_told(hooked: Hooked) -> None:
+    async def later(_told: ToldOutcome) -> None:
+        raise AssertionError("nobody waits for it")
+
+    def promises(told: ToldOutcome) -> object:
+        return later(told)
+
+    poster = outcome_hook.HookPoster(None, hooked.host, promises)
+    hooked.practice.runtime.poster = poster
+    hooked.practice.book()
+    hooked.deliver()
+    assert all(one.state is not DeliveryState.DELIVERED for one in hooked.deliveries)
+    assert "give a plain function" in str(hooked.deliveries[0])
+
+
 def test_function_is_told_again_by_whoever_dies_before_that_is_recorded(hooked: Hooked) -> None:
     practice, poster = hooked.practice, hooked.practice.runtime.poster
     assert poster is not None

@@ -26,7 +26,7 @@ from connector.api.resources import ROUTES
 from connector.api.routes import Route
 from connector.api.values import SoughtId
 from connector.domain.people import Actor, Role
-from connector.errors import NotFoundError, RuleError, StandstillError
+from connector.errors import NotFoundError, RequestError, RuleError, StandstillError
 from connector.language.offered import ENGLISH
 from connector.runtime import Runtime
 from connector.services import idempotency
@@ -146,7 +146,7 @@ class Door:
     def _found(self, name: str, given: Id) -> UUID:
         if isinstance(given, UUID):
             return given
-        own = read_body(msgspec.json.encode(given), SoughtId)
+        own = read_body(_json(given), SoughtId)
         items = self._page(name, path={}, query={"external_id": own, "limit": 1}).items
         if not items:
             refusal = _NOT_FOUND[name]()
@@ -210,7 +210,16 @@ def _let_in(_db: Connection) -> None:
 
 
 def _written(values: Mapping[str, Any] | None) -> bytes:
-    return msgspec.json.encode(said(**values) if values else {})
+    return _json(said(**values) if values else {})
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise RequestError(
+            "There is half a character here, as no text has it. Leave it out.", code="text_not_storable", http=422
+        ) from error
 
 
 def _named(once: str, route: Route, path: Mapping[str, Id], told: bytes) -> NamedAct:
