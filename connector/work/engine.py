@@ -37,7 +37,7 @@ from connector.work.wakeups import WakeUps
 PRECISE = timedelta(seconds=30)  # what is due within this gets a delayed message; the pump finds the rest
 WAKE = timedelta(milliseconds=250)
 SHARE = 8  # after so many acts one other thing is done, however many acts wait
-GLANCE = timedelta(milliseconds=50)
+GLANCE = timedelta(milliseconds=200)
 _RENEW_AFTER = 1 / 3  # of a lease
 _QUEUES = {Urgency.ACT: ("look", "due"), Urgency.LOOK: ("look_soon", "later"), Urgency.UPKEEP: ("look_later", "later")}
 
