@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from secrets import token_hex
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -16,9 +17,10 @@ import structlog
 from flask import Flask
 from werkzeug.wrappers import Request, Response
 
-from connector import app, logs
-from connector.errors import ConnectorError, NotReadyError
+from connector import app, logs, paths
+from connector.errors import ConnectorError, NotReadyError, RequestError
 from connector.failures import tell
+from connector.language.catalogues import Language
 from connector.language.offered import Languages
 from connector.language.wishes import preferred
 from connector.runtime import Runtime
@@ -175,16 +177,11 @@ def _refuse_unmigrated(runtime: Runtime) -> None:
 
 
 def _too_early(settings: Settings, environ: WSGIEnvironment) -> Response:
-    """Say in the reader's language that the page comes later; there is no installation to ask for anything."""
+    """Say in the reader's language that it comes later; there is no installation to ask for anything."""
     spoken = preferred(Languages(settings.languages), Request(environ).headers.get("Accept-Language", ""))
-    heading = spoken.say("This is being put right")
-    words = spoken.say("Nothing is lost, and nothing was changed. Please try again later.")
-    page = (
-        f'<!doctype html>\n<html lang="{spoken.tag}" dir="{spoken.direction}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(heading)}</title></head>\n<body><h1>{escape(heading)}</h1><p>{escape(words)}</p></body></html>\n"
-    )
-    response = Response(page, 503, mimetype="text/html")
+    path: str = environ.get("PATH_INFO", "")
+    is_for_programs = path == paths.API or path.startswith(f"{paths.API}/")
+    response = _problem(settings, spoken) if is_for_programs else _page(spoken)
     response.retry_after = _RETRY_SECONDS
     response.headers.update(
         {
@@ -195,3 +192,27 @@ def _too_early(settings: Settings, environ: WSGIEnvironment) -> Response:
         }
     )
     return response
+
+
+def _problem(settings: Settings, spoken: Language) -> Response:
+    from connector.api import problems  # noqa: PLC0415 - what the API needs is imported when it is asked
+
+    error = RequestError(
+        "This installation is not ready yet. Nothing is lost, and nothing was changed. Please try again later.",
+        code="not_ready",
+        http=503,
+    )
+    return problems.of(
+        error, spoken, address=f"{settings.public_url}{paths.API}/errors", request_id=token_hex(16), pointers={}
+    )
+
+
+def _page(spoken: Language) -> Response:
+    heading = spoken.say("This is being put right")
+    words = spoken.say("Nothing is lost, and nothing was changed. Please try again later.")
+    page = (
+        f'<!doctype html>\n<html lang="{spoken.tag}" dir="{spoken.direction}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(heading)}</title></head>\n<body><h1>{escape(heading)}</h1><p>{escape(words)}</p></body></html>\n"
+    )
+    return Response(page, 503, mimetype="text/html")

@@ -397,6 +397,7 @@ def test_nothing_is_opened_while_a_host_is_made(stage: Stage, tmp_path: Path) ->
         pages = [person(host).get(path) for path in (f"{PREFIX}/sessions", f"{PREFIX}/api/v1/sessions")]
     assert [page.status_code for page in pages] == [503, 503]
     assert "Please try again later." in pages[0].text
+    assert (pages[1].mimetype, (pages[1].json or {})["code"]) == ("application/problem+json", "not_ready")
     told = [line["error"] for line in log if line["event"] == "not_ready"]
     assert told == ["There is no database yet. Run: flask pencilled migrate --new"]
     assert list(file.parent.iterdir()) == []

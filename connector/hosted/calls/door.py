@@ -218,7 +218,7 @@ def _json(value: Any) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError as error:
         raise RequestError(
-            "There is half a character here, as no text has it. Leave it out.", code="text_not_storable", http=422
+            "There is half a character here, as no text has it. Leave it out.", code="text_malformed", http=422
         ) from error
 
 
