@@ -117,7 +117,7 @@ class AskedPresence:
             log.error("host_answered_wrongly", function=name, error=str(error))  # noqa: TRY400 - no traceback: it may name somebody
         except Exception as error:  # noqa: BLE001 - it is a stranger's function
             if not came_through:
-                log.info("host_stopped_request", function=name, error=type(error).__name__, where=places(error))
+                log.info("host_stopped_request", function=name, raised=type(error).__name__, where=places(error))
                 raise _StoppedError(name) from None
             log.error("host_failed", function=name, error=type(error).__name__, where=places(error))  # noqa: TRY400 - as above
         else:
