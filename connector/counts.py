@@ -87,6 +87,7 @@ class FileCounts:
         self._secret = blake2b(secret, digest_size=_LENGTH).digest()
         self._lock = Lock()
         self._sharing = _Sharing()
+        self._number: int | None = None  # of the file that was opened last, as the system has it
         self._opened: _OpenFile | None = None
         _files.add(self)
 
@@ -104,9 +105,20 @@ class FileCounts:
         return row
 
     def _file(self) -> _OpenFile:
-        if self._opened is None:
+        if self._opened is None or self._number != self._number_there():  # another process has begun a new one
+            self._opened = None
+            with suppress(FileExistsError):  # else: for its owner alone, as the database
+                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._number = self._number_there()
             self._opened = _OpenFile(self._path)
         return self._opened
+
+    def _number_there(self) -> int | None:
+        """Return the number of the file that is there now, as the system has it; None if there is none."""
+        try:
+            return self._path.stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def forked(self) -> None:
         """Begin anew in a process that was forked; what its parent has opened is neither used nor closed there."""
@@ -117,12 +129,20 @@ class FileCounts:
 
     def _give_up(self, error: Exception) -> None:
         """Begin a new file where this one is broken, as one may be after a power cut."""
-        if isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", None) in _BROKEN:
-            with self._lock:
-                self._opened = None
-                for ending in ("", "-wal", "-shm"):
-                    with suppress(OSError):
-                        Path(f"{self._path}{ending}").unlink()
+        match error:
+            case sqlite3.DatabaseError(sqlite_errorcode=code) if code in _BROKEN:
+                self._begin_anew()
+            case _:
+                pass
+
+    def _begin_anew(self) -> None:
+        with self._lock:
+            self._opened = None
+            if self._number_there() != self._number:
+                return  # another process has begun a new one already
+            with suppress(OSError):
+                for ending in ("-wal", "-shm", ""):
+                    Path(f"{self._path}{ending}").unlink(missing_ok=True)
 
 
 _files: WeakSet[FileCounts] = WeakSet()
@@ -139,8 +159,6 @@ os.register_at_fork(after_in_child=_forked)
 
 class _OpenFile:
     def __init__(self, path: Path) -> None:
-        with suppress(FileExistsError):  # else: for its owner alone, as the database
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         self._db = sqlite3.connect(path, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False)
         finalize(self, self._db.close).atexit = False
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -64,6 +65,15 @@ def log_settings() -> Iterator[None]:
 
 def pytest_report_header() -> str:
     return f"sweeps: CONNECTOR_TEST_SWEEP={SWEEP} (another word tries other cases, {EVERY_CASE} tries them all)"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let no host's part in carrying out due work outlive its test: it would go on asking that test's database."""
+    election = sys.modules.get("connector.hosted.election")
+    if election is not None:
+        for part in list(election._elections):
+            part.stop()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

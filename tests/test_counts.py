@@ -121,3 +121,17 @@ def test_a_broken_file_is_replaced(tmp_path: Path) -> None:
     assert counts.add("Ada", now=NOW, lasts=MINUTE).times == 1
     assert counts.add("Ada", now=NOW, lasts=MINUTE, by=5).times == 5
     assert FileCounts(path, secret=SECRET).add("Ada", now=NOW, lasts=MINUTE).times == 6
+
+
+def test_of_a_broken_file_only_the_broken_one_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "counts"
+    one, other = FileCounts(path, secret=SECRET), FileCounts(path, secret=SECRET)
+    for counts in (one, other):
+        counts.add("Ada", now=NOW, lasts=MINUTE)
+    for ending in ("", "-wal"):
+        path.with_name(f"counts{ending}").write_bytes(b"what a power cut has left" * 500)
+    for counts in (one, other):
+        counts.add("Ada", now=NOW, lasts=MINUTE)  # each notices for itself
+    assert one.add("Kim", now=NOW, lasts=MINUTE).times == 1
+    assert other.add("Kim", now=NOW, lasts=MINUTE).times == 2
+    assert one.add("Kim", now=NOW, lasts=MINUTE).times == 3

@@ -8,7 +8,8 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from weakref import WeakSet
 
@@ -147,7 +148,8 @@ class _Term:
             if not _is_migrated(runtime):  # meanwhile, by a newer version
                 self._end()
                 return False
-            self._engine.start()
+            with _confirming(self._turn):
+                self._engine.start()
             self.is_ours, self._fault = True, ""
             log.info("engine_elected", process=self.process)
         elif self.is_ours and not is_ours:
@@ -191,6 +193,25 @@ class _Term:
         if kind != self._fault:
             self._fault = kind
             tell("engine_not_started", error)
+
+
+@contextmanager
+def _confirming(turn: Baton | None, *, every: timedelta = SILENCE / 4) -> Iterator[None]:
+    """Keep a turn while something takes its time: a server gives that of a silent process to another."""
+    ended = threading.Event()
+
+    def confirm() -> None:
+        while turn is not None and not ended.wait(every.total_seconds()):
+            if not turn.held():
+                return  # noticed by whoever looks next
+
+    thread = threading.Thread(target=confirm, name="turn", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _is_migrated(runtime: Runtime) -> bool:

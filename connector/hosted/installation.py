@@ -111,7 +111,11 @@ class Installation:
                 self._forget()
             if self._opened is None:
                 runtime = _ready(self.settings)
-                self._opened = _Opened(os.getpid(), runtime, self._make(runtime))
+                try:
+                    self._opened = _Opened(os.getpid(), runtime, self._make(runtime))
+                except BaseException:
+                    runtime.database.dispose()
+                    raise
             return self._opened
 
     def _forget(self) -> None:

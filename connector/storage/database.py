@@ -58,8 +58,12 @@ def read_url(url: str) -> URL:
             raise SettingsError([f"CONNECTOR_DATABASE_URL: {other} is not supported; use sqlite or postgresql"])
 
 
-def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms: int = 0) -> Engine:
-    """Open an engine; `begin` and `pragmas` are for SQLite. Bound values never show up in its errors.
+def open_engine(
+    url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms: int = 0, busy_ms: int = BUSY_TIMEOUT_MS
+) -> Engine:
+    """Open an engine; `begin`, `pragmas` and `busy_ms`, how long to wait for others, are for SQLite.
+
+    Bound values never show up in its errors.
 
     PostgreSQL ends a transaction in which nothing is asked for `idle_ms`; 0 for never.
     """
@@ -79,7 +83,7 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
     @event.listens_for(engine, "connect")
     def _connect(dbapi: Any, _record: object) -> None:
         dbapi.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", *pragmas):
+        for pragma in (f"busy_timeout={busy_ms}", *pragmas):
             dbapi.execute(f"PRAGMA {pragma}")
         _keep_log(dbapi)
         if begin == _WRITING:
@@ -87,7 +91,7 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
 
     def _begin(dbapi: Any) -> None:
         if begin == _WRITING:
-            _begin_writing(dbapi)
+            _begin_writing(dbapi, busy_ms)
         else:
             dbapi.execute(begin)
 
@@ -95,13 +99,13 @@ def open_engine(url: URL, *, begin: str, pragmas: tuple[str, ...] = (), idle_ms:
     return engine
 
 
-def _begin_writing(dbapi: sqlite3.Connection) -> None:
+def _begin_writing(dbapi: sqlite3.Connection, busy_ms: int) -> None:
     """Begin to write in a SQLite file, once nobody else does.
 
     SQLite itself looks more and more rarely, ten times a second at last: processes that write much would keep others
     waiting for seconds, who then give up.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    deadline = time.monotonic() + busy_ms / 1000
     while True:
         try:
             dbapi.execute(_WRITING)

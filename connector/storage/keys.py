@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -56,7 +58,7 @@ def of_file(database: Database, url: str) -> tuple[str, ...]:
                     database=schema.place(url),
                     path=str(path),
                 ) from None
-        return (make(path),)
+        key = make(path)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else None
         raise RuleError(
@@ -78,15 +80,13 @@ def of_file(database: Database, url: str) -> tuple[str, ...]:
 
 
 def make(path: Path) -> str:
-    """Make a key file that only its owner may read; whoever makes it first wins.
+    """Make a key file that only its owner may read; whoever makes it first wins, and nobody sees it without its key.
 
     Raises: RuleError if it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
+        _write_once(path, secrets.token_hex(SHORTEST))
     except OSError as error:
         raise RuleError(
             "The key file %(path)s cannot be made (%(reason)s). Let the user that Pencilled runs as write to that "
@@ -95,9 +95,19 @@ def make(path: Path) -> str:
             path=str(path),
             reason=error.strerror or type(error).__name__,
         ) from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(SHORTEST))
     return path.read_text(encoding="ascii").strip()
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file, whole before it has its name; one that is there by then stays as it is."""
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # for its owner alone
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def needs_key(db: Connection) -> bool:

@@ -105,19 +105,21 @@ class EngineLock:
     def __init__(self, url: str) -> None:
         self._url = url
         self._lock: FileLock | None = None
+        self._process: int | None = None  # which has it
 
     def held(self) -> bool:
-        """Take it if it is free; whoever has it keeps it.
+        """Take it if it is free; whoever has it keeps it, and a process that is forked then does not have it.
 
         Raises: SettingsError if the folder does not let us.
         """
-        if self._lock is None:
+        if self._process != os.getpid():
             self._lock = try_embedded(self._url)
-        return self._lock is not None
+            self._process = os.getpid() if self._lock is not None else None
+        return self._process is not None
 
     def close(self) -> None:
         """Give it back; `held` may take it again."""
-        lock, self._lock = self._lock, None
+        lock, self._lock, self._process = self._lock, None, None
         if lock is not None:
             lock.close()
 

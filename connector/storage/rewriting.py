@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+_BUSY_MS = 5000  # that others are waited for in a file
 _PATIENCE = 150  # tenths of a second that old transactions are waited for
 # Whoever reads by an older snapshot may still see what was overwritten, so its rows are kept for them.
 _OLDER_SNAPSHOTS = text(
@@ -20,7 +21,9 @@ _OLDER_SNAPSHOTS = text(
 def rewrite_file(engine: Engine) -> str:
     """Write a SQLite file anew, and empty its log; return why that could not be, empty if it was."""
     pooled = engine.raw_connection()
+    former_ms: int = pooled.cursor().execute("PRAGMA busy_timeout").fetchone()[0]
     try:
+        pooled.cursor().execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         pooled.cursor().execute("VACUUM")
         is_read, *_pages = pooled.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.OperationalError as error:
@@ -28,6 +31,7 @@ def rewrite_file(engine: Engine) -> str:
             raise
         return "somebody else was at work in it"
     finally:
+        pooled.cursor().execute(f"PRAGMA busy_timeout={former_ms}")
         pooled.close()
     return "somebody else was reading it" if is_read else ""
 

@@ -18,7 +18,8 @@ _OF_THE_DOCUMENT = frozenset(
 )
 _UNLESS_THE_HOSTS = frozenset({"strict-transport-security", "x-frame-options"})
 _BESIDE_THE_HOSTS = frozenset({"set-cookie", "vary"})
-_FOR_PROGRAMS = (paths.NOTIFICATIONS, paths.METRICS, "/static/")
+_FOR_PROGRAMS = (paths.NOTIFICATIONS, paths.METRICS, paths.published("").removesuffix(".ics"), "/static/")
+SECRET = frozenset({"calendars.back"})  # endpoints whose queries nobody else is to read: what a service has sent us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ def parts(again: Any) -> Parts | None:
         again: Renders the same page as a document of our own.
     """
     frame: Frame | None = current_app.extensions.get(_EXTENSION)
-    if frame is None or g.get(_LEFT_OUT) or request.path.startswith(_FOR_PROGRAMS):
+    if frame is None or g.get(_LEFT_OUT) or request.endpoint in SECRET or request.path.startswith(_FOR_PROGRAMS):
         return None
     if request.path.startswith(paths.MAILED) and not frame.takes_mailed:
         return None

@@ -149,7 +149,7 @@ def create(
     _prepare_templates(app, brand=settings.brand)
     speaking.prepare(app, runtime.languages, readers.locale)
     # Before anything else looks at the request. Passwords can be tried with calendars, and services be asked.
-    limit(app, (*_MAILED, calendars.pages, connection.pages), runtime)
+    limit(app, (*_MAILED, calendars.pages, connection.pages, support.pages), runtime)
     CSRFProtect(app).exempt(answer.let_in)
     for part in (
         *_MAILED,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 from uuid import UUID
 
 from flask import current_app, flash, g, make_response, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
-from werkzeug.urls import iri_to_uri
 
 from connector.domain.people import Actor
 from connector.errors import NotFoundError, ProviderError, RuleError
@@ -25,6 +25,7 @@ from connector.web.presence import StrangerError
 
 EXTENSION = "pencilled"
 _BROWSER, _NEXT_PAGE, _READS = "browser", "wanted", "reads"  # the keys in the cookie: a token, where to go on, a locale
+_IN_PATHS = "/:@!$&'()*+,;=~"  # what stands in paths as it is (RFC 3986)
 ENDED = marked("You are not signed in here any more. Please sign in again.")
 
 
@@ -146,11 +147,10 @@ def require() -> ResponseReturnValue | None:
     """
     if visitor() is not None:
         return None
-    here = request.script_root + request.path
     if not signs_in_here():
-        return to_sign_in(url_for("sessions.every") if acting() else here)
+        return to_sign_in(url_for("sessions.every") if acting() else _here())
     if request.method == "GET":
-        cookie[_NEXT_PAGE] = here
+        cookie[_NEXT_PAGE] = _here()
     return redirect(url_for("signin.ask"), 303)
 
 
@@ -178,10 +178,20 @@ def once_more() -> ResponseReturnValue | None:
     if request.method != "GET" or request.headers.get("Sec-Fetch-Site") != "cross-site":
         return None
     framing.leave_out()  # in the host's layout it would be said, and kept, that nobody is signed in
-    url = iri_to_uri((request.script_root + request.full_path).removesuffix("?"))
+    url = _here(whole=True)
     response = make_response(speaking.render("signin/once_more.html", url=url))
     response.headers["Refresh"] = f"0; url={url}"
     return response
+
+
+def _here(*, whole: bool = False) -> str:
+    """Return the address of this page, for whoever is to come back to it.
+
+    Without its query if that is for nobody else, unless it is wanted `whole`.
+    """
+    path = quote(request.script_root + request.path, safe=_IN_PATHS)
+    query = request.query_string.decode("latin-1")
+    return f"{path}?{query}" if query and (whole or request.endpoint not in framing.SECRET) else path
 
 
 def support() -> str | None:

@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import Any
 
 import pytest
@@ -41,6 +41,24 @@ PUBLIC = {"CONNECTOR_PUBLIC_URL": "http://pages.example/rearrange"}
 def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with radicale(tmp_path_factory.mktemp("radicale")) as server:
         yield server
+
+
+def test_a_turn_is_kept_while_an_engine_takes_long_to_start() -> None:
+    class Turn:
+        def __init__(self) -> None:
+            self.confirmed = Semaphore(0)
+
+        def held(self) -> bool:
+            self.confirmed.release()
+            return True
+
+        def close(self) -> None:
+            """Nothing to give back."""
+
+    turn = Turn()
+    with election._confirming(turn, every=timedelta(milliseconds=1)):
+        for _ in range(3):
+            assert turn.confirmed.acquire(timeout=PATIENCE_SECONDS)
 
 
 class Killer:

@@ -113,6 +113,8 @@ def test_what_is_no_page_takes_none(stage: Stage) -> None:
         "/robots.txt",
         "/hooks/none",
         "/api/v1/x",
+        "/feed/none.ics",  # a program reads it, and its address is a secret
+        "/calendars/google/back?code=x&state=y",  # what a calendar service has sent us
     ):
         page = ada.get(PREFIX + path)
         assert "<nav>" not in page.text

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import click
 import pytest
@@ -386,6 +387,13 @@ def test_what_we_log_goes_where_the_hosts_does(stage: Stage, caplog: pytest.LogC
     [record] = caplog.records
     assert (record.name, record.levelno) == ("connector.failures", logging.WARNING)
     assert "event='something_failed'" in record.getMessage()
+
+
+def test_whoever_signs_in_comes_back_to_the_very_address(stage: Stage) -> None:
+    visitor = person(with_pencilled(stage))
+    for name in ("A%3FB", "order%237", "50%2525off", "a%20b/c"):
+        asked = visitor.get(f"{PREFIX}/sessions/called/{name}?offer")
+        assert parse_qs(urlsplit(asked.location).query)["next"] == [f"{PREFIX}/sessions/called/{name}?offer"]
 
 
 def test_nothing_is_opened_while_a_host_is_made(stage: Stage, tmp_path: Path) -> None:

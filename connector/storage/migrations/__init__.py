@@ -79,8 +79,9 @@ def _alone(url: str) -> Iterator[Connection]:
 
     On SQLite without foreign keys: a batch rebuilds a table, and dropping the old one would delete what refers to it.
     """
-    pragmas = ("foreign_keys=OFF", f"busy_timeout={_WAIT_SECONDS * 1000}")
-    engine = open_engine(read_url(url), begin="BEGIN IMMEDIATE", pragmas=pragmas)
+    engine = open_engine(
+        read_url(url), begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=OFF",), busy_ms=_WAIT_SECONDS * 1000
+    )
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
