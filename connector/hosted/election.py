@@ -22,6 +22,7 @@ from connector.storage import schema
 from connector.storage.database import Baton
 from connector.storage.locks import EngineLock
 from connector.work.engine import Engine
+from connector.work.meanwhile import meanwhile
 
 PAUSE = timedelta(milliseconds=250)  # between two looks whether it is our turn
 AFTER_FAULT = timedelta(seconds=2)
@@ -198,20 +199,16 @@ class _Term:
 @contextmanager
 def _confirming(turn: Baton | None, *, every: timedelta = SILENCE / 4) -> Iterator[None]:
     """Keep a turn while something takes its time: a server gives that of a silent process to another."""
-    ended = threading.Event()
 
-    def confirm() -> None:
-        while turn is not None and not ended.wait(every.total_seconds()):
-            if not turn.held():
-                return  # noticed by whoever looks next
+    def confirm() -> bool:
+        try:
+            return turn is not None and turn.held()
+        except Exception as error:  # noqa: BLE001 - whoever looks next notices that it is lost
+            tell("turn_not_confirmed", error)
+            return False
 
-    thread = threading.Thread(target=confirm, name="turn", daemon=True)
-    thread.start()
-    try:
+    with meanwhile(confirm, every=every, name="turn"):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _is_migrated(runtime: Runtime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from connector.runtime import Runtime
 
 
-class Face:
+class Face(ABC):
     """What a host in the same process can have done; see docs/python.md."""
 
     @property
+    @abstractmethod
     def runtime(self) -> Runtime:
         """The parts of the installation."""
-        raise NotImplementedError
 
     @cached_property
     def calls(self) -> Calls:

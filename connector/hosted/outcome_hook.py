@@ -6,10 +6,8 @@ is renewed meanwhile. Whatever it raises is an attempt that failed.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import Context, copy_context
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +25,7 @@ from connector.ports import IN_PROCESS, NotPostedError, Posted, Poster, Posting,
 from connector.runtime import Runtime
 from connector.sentence import Sentence
 from connector.services.outcomes import in_process
+from connector.work.meanwhile import meanwhile
 
 BEAT = timedelta(seconds=10)  # well within a third of a lease
 SLOW = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))  # after which it is told that it still runs
@@ -82,7 +81,7 @@ class HookPoster:
             return self._others.post(posting)
         before_request()
         told = read(posting.body)
-        with _renewing(self._beat):
+        with meanwhile(_Renewal(self._beat), every=self._beat, name="on_outcome"):
             fault = Context().run(self._call, told)  # which knows nothing of our claim, nor of what our log is about
         if fault is not None:
             raise NotPostedError(fault)  # without the error itself: its words may name somebody
@@ -128,33 +127,30 @@ def _begin(runtime: Runtime) -> None:
             in_process.take_away(db, now=now)
 
 
-@contextmanager
-def _renewing(beat: timedelta) -> Iterator[None]:
-    """Renew the claim of this context for as long as something runs, and tell if that is long."""
-    ended = threading.Event()
-    renew = partial(copy_context().run, _renew, ended, beat)
-    thread = threading.Thread(target=renew, name="on_outcome", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+class _Renewal:
+    """Renews the claim of this context, and tells if that goes on for long.
 
+    What is lost is noticed by whoever records what has come of it.
+    """
 
-def _renew(ended: threading.Event, beat: timedelta) -> None:
-    """Renew until it has ended; what is lost is noticed by whoever records what has come of it."""
-    waited, slow = timedelta(), list(SLOW)
-    while not ended.wait(beat.total_seconds()):
-        waited += beat
-        if slow and waited >= slow[0]:
-            tell("outcome_hook_slow", "on_outcome has not returned yet", seconds=round(slow.pop(0).total_seconds()))
+    def __init__(self, beat: timedelta) -> None:
+        self._beat = beat
+        self._waited = timedelta()
+        self._slow = list(SLOW)
+
+    def __call__(self) -> bool:
+        """Renew it once more; False if it is lost."""
+        self._waited += self._beat
+        if self._slow and self._waited >= self._slow[0]:
+            seconds = round(self._slow.pop(0).total_seconds())
+            tell("outcome_hook_slow", "on_outcome has not returned yet", seconds=seconds)
         try:
             before_request()
         except LeaseLostError:
-            return
+            return False
         except (DBAPIError, WaitedTooLongError) as error:
             tell("claim_not_renewed", error)
+        return True
 
 
 def _place(step: TracebackType | None) -> str:

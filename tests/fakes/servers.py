@@ -116,6 +116,6 @@ def _started(command: list[str], path: Path, server: Server) -> Server:
             break
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return server
-        time.sleep(0.05)
+        time.sleep(0.05)  # nothing to wait on but the port
     server.stop()
     raise AssertionError(f"{command[2]} did not start: {(path / 'server.log').read_text()}")
