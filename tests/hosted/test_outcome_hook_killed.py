@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from tests.domain.examples import NOW, when
 from tests.hosted.processes import GUNICORN, hosted
 from tests.hosted.told_host import FILE
 from tests.journeys.stage import Installation
+from tests.kept_lines import kept_lines
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]
 
@@ -46,7 +46,7 @@ def test_everything_is_told_in_order_whichever_process_is_killed(sqlite_url: str
             here.until(lambda: _waiting(here), lambda many: many == 0)
         assert "Traceback" not in host.log.read_text()
     of_session: dict[str, list[Any]] = {}
-    for one in _kept(told):
+    for one in kept_lines(told):
         if one["type"].startswith("session."):
             of_session.setdefault(one["session_id"], []).append(one)
     assert of_session.keys() == {str(session.id) for session in booked}
@@ -59,9 +59,9 @@ def test_everything_is_told_in_order_whichever_process_is_killed(sqlite_url: str
 
 def _kill(here: Installation, told: Path) -> None:
     """Kill the process that tells, once it has told one more."""
-    before = len(_kept(told))
-    here.until(lambda: len(_kept(told)), lambda many: many > before)
-    os.kill(_kept(told)[-1]["process"], signal.SIGKILL)
+    before = len(kept_lines(told))
+    here.until(lambda: len(kept_lines(told)), lambda many: many > before)
+    os.kill(kept_lines(told)[-1]["process"], signal.SIGKILL)
 
 
 def _is_registered(here: Installation) -> bool:
@@ -72,7 +72,3 @@ def _is_registered(here: Installation) -> bool:
 def _waiting(here: Installation) -> int:
     with here.runtime.database.read() as db:
         return outcomes.counts(db).get(in_process.ID, {}).get(DeliveryState.PENDING.value, 0)
-
-
-def _kept(file: Path) -> list[Any]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from connector.services.outcomes import endpoints
 from tests.conftest import free_port
 from tests.domain.examples import NOW, when
 from tests.journeys.stage import Installation
+from tests.kept_lines import kept_lines
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]
 
@@ -52,12 +52,8 @@ def process(*words: str | Path, environ: dict[str, str], log: Path) -> Iterator[
         running.stdout.close()
 
 
-def kept(file: Path) -> list[Any]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-
-
 def ids(file: Path) -> set[str]:
-    return {one["said"]["id"] for one in kept(file)}
+    return {one["said"]["id"] for one in kept_lines(file)}
 
 
 def stored(receiver: subprocess.Popen[bytes]) -> bool:
@@ -109,7 +105,7 @@ def test_a_hundred_outcomes_arrive_in_order_whichever_side_is_killed(sqlite_url:
             with serve():
                 while len(ids(file)) < ALL:
                     assert stored(receiver)
-    _check(kept(file), secret)
+    _check(kept_lines(file), secret)
 
 
 def _check(arrived: list[Any], secret: str) -> None:

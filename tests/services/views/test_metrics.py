@@ -317,7 +317,10 @@ def no_writes(database: Database) -> Iterator[None]:
 
 
 def many(practice: Practice, calendar: Calendar) -> None:
-    """Have 500 calendars with idle work, and thousands of conversations and offers that are over."""
+    """Have 500 calendars with idle work, and thousands of conversations and offers that are over.
+
+    So many conversations that no planner would rather read them all, however many it believes to be due.
+    """
     practice.withdraw(practice.offer(practice.book(), 98))
     with practice.database.begin() as db:
         [connection] = db.execute(sa.select(tables.connections)).mappings()
@@ -334,7 +337,7 @@ def many(practice: Practice, calendar: Calendar) -> None:
         told = idle | {"kind": "conversation"}
         db.execute(sa.insert(due), [told | {"id": str(uuid4())} for _ in range(2000)])
         quiet = {"practitioner_id": practice.kim.id, "reader": "client", "medium": "email", "address": ""}
-        db.execute(sa.insert(tables.conversations), [quiet | {"id": uuid4()} for _ in range(2000)])
+        db.execute(sa.insert(tables.conversations), [quiet | {"id": uuid4()} for _ in range(10_000)])
         [offer] = db.execute(sa.select(tables.offers)).mappings()
         over = dict(offer) | {"state": "lapsed"}
         db.execute(sa.insert(tables.offers), [over | {"id": uuid4()} for _ in range(2000)])
