@@ -86,6 +86,15 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Of which time nobody knows what stands in a practitioner's calendars; `as_of` and `blind` as of `Taken`."""
+
+    as_of: datetime | None
+    blind: tuple[BlindSpot, ...]
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Availability:
     """When a practitioner is free for a session of a length.
 
@@ -264,22 +273,43 @@ def _taken(
         for one in occupancy.within(db, practitioner.id, wide, now=now, besides=besides)
     ]
     outside = [one.span for one in busy.overlapping(db, practitioner.id, wide)]
+    unread_time = unknown(db, policy, practitioner, span, now=now, wide=wide)
+    every = [
+        *ours,
+        *(Busy(span=one, reason=Reason.OUTSIDE_EVENT) for one in merged(outside)),
+        *(Busy(span=one, reason=Reason.BLIND_SPOT) for one in unread_time.spans),
+    ]
+    return Taken(
+        as_of=unread_time.as_of,
+        blind=unread_time.blind,
+        busy=tuple(sorted(every, key=lambda one: (one.span, one.reason))),
+    )
+
+
+def unknown(
+    db: Connection,
+    policy: Policy,
+    practitioner: Practitioner,
+    span: Span,
+    *,
+    now: datetime,
+    wide: Span | None = None,
+) -> Unknown:
+    """Return of which part of a span nobody knows what stands in a practitioner's calendars; in three statements.
+
+    `wide`: the span with the gap behind it, where that matters, too.
+    """
+    wide = wide or span
     known = busy.known(db, practitioner.id)
     read_since = now - FRESH_IDLE * policy.poll_idle
     blind = tuple(busy.blind_spots(db, practitioner.id, read_since=read_since, until=max(span.end, instant(now))))
     unreadable = unread.of_calendars(db, [one.calendar_id for one in blind if one.events])
     broken = [start for found in unreadable.values() for one in found for start in one.starts]
-    unknown = [*_unread(wide, [one.until for one in known], now), *_rest_of_day(broken, wide, practitioner)]
-    every = [
-        *ours,
-        *(Busy(span=one, reason=Reason.OUTSIDE_EVENT) for one in merged(outside)),
-        *(Busy(span=one, reason=Reason.BLIND_SPOT) for one in merged(unknown)),
-    ]
     ages = [one.at for one in known]
-    return Taken(
+    return Unknown(
         as_of=None if None in ages else min((at for at in ages if at is not None), default=instant(now)),
         blind=blind,
-        busy=tuple(sorted(every, key=lambda one: (one.span, one.reason))),
+        spans=merged([*_unread(wide, [one.until for one in known], now), *_rest_of_day(broken, wide, practitioner)]),
     )
 
 
