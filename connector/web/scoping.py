@@ -15,7 +15,7 @@ _OF_THE_HOST = f"""
 """
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_DARK = re.compile(r"@media \(prefers-color-scheme: dark\) \{\s*:root \{(?P<values>[^}]*)\}\s*\}")
+_DARK = re.compile(r"@media screen and \(prefers-color-scheme: dark\) \{\s*:root \{(?P<values>[^}]*)\}\s*\}")
 _LIGHT = re.compile(r":root \{(?P<values>[^}]*)\}")
 _RULE = re.compile(r"(?P<selectors>[^{}@;]+)\{(?P<values>[^{}]*)\}")
 _VALUE = re.compile(r"(--[\w-]+):\s*([^;]+);")
