@@ -9,6 +9,7 @@ SIGN_IN = "/signin"
 SIGN_OUT = "/signout"
 SIGN_OUT_EVERYWHERE = "/signout/everywhere"
 ACCOUNT = "/account"
+AWAY = "/away"
 ANSWERS = "/answer"  # no page: what is below it is
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
@@ -24,6 +25,7 @@ OWN = frozenset(
         "account",
         "answer",
         "api",
+        "away",
         "calendars",
         "clash",
         "connect",

@@ -138,6 +138,21 @@ def suggest(
     unless the old one is. There are at most `MOST_A_DAY` a day, and the best of each day come before the second best of
     any. It is looked around the old time, or from `earliest` on; farther if there are not enough.
     """
+    found: tuple[Suggestion, ...] = ()
+    for candidates in ever_wider(search, old, client_zone=client_zone, earliest=earliest, step=step):
+        found = _best(candidates, old, search.buffer, count)
+        if len(found) >= count:
+            break
+    return found
+
+
+def ever_wider(
+    search: Search, old: When, *, client_zone: ZoneInfo, earliest: datetime, step: int = STEP
+) -> Iterator[list[Span]]:
+    """Yield the free times in place of a session's own, the best first; then again, as looked for farther away.
+
+    None overlaps the old time, or is at night for the client unless the old one is; but they overlap each other.
+    """
     search = Search(
         hours=search.hours,
         zone=search.zone,
@@ -145,13 +160,8 @@ def suggest(
         length=search.length,
         buffer=search.buffer,
     )
-    found: tuple[Suggestion, ...] = ()
     for weeks in WEEKS:
-        span = window(old, earliest=earliest, weeks=weeks)
-        found = _best(search, old, span, client_zone, count, step)
-        if len(found) >= count:
-            break
-    return found
+        yield _ranked(search, old, window(old, earliest=earliest, weeks=weeks), client_zone, step)
 
 
 def window(old: When, *, earliest: datetime, weeks: int) -> Span:
@@ -184,10 +194,8 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def _best(
-    search: Search, old: When, span: Span, client_zone: ZoneInfo, count: int, step: int
-) -> tuple[Suggestion, ...]:
-    """Choose in rounds: each takes another one of every day, in the order of how near they are to the old time."""
+def _ranked(search: Search, old: When, span: Span, client_zone: ZoneInfo, step: int) -> list[Span]:
+    """Return every time that is free, in the order of how near they are to the old one."""
     zone = zone_named(old.zone)
     night_is_fine = at_night(old.span, client_zone)
     among = free(search, span)
@@ -201,6 +209,12 @@ def _best(
         if night_is_fine or not at_night(Span.of(start, search.length), client_zone)
     ]
     candidates.sort(key=lambda one: (_distance(old, one, zone), one < old.span, one))  # rather later than earlier
+    return candidates
+
+
+def _best(candidates: Sequence[Span], old: When, buffer: timedelta, count: int) -> tuple[Suggestion, ...]:
+    """Choose in rounds: each takes another one of every day, in the order in which they come."""
+    zone = zone_named(old.zone)
     chosen: list[Span] = []
     days: Counter[object] = Counter()
     for most in range(1, MOST_A_DAY + 1):
@@ -208,7 +222,7 @@ def _best(
             if len(chosen) == count:
                 break
             day = one.start.astimezone(zone).date()
-            is_apart = not any(one.padded(search.buffer).overlaps(other.padded(search.buffer)) for other in chosen)
+            is_apart = not any(one.padded(buffer).overlaps(other.padded(buffer)) for other in chosen)
             if days[day] < most and is_apart:
                 chosen.append(one)
                 days[day] += 1

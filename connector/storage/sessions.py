@@ -81,6 +81,12 @@ def get(db: Connection, session_id: UUID) -> Session:
     return session_of(row)
 
 
+def of_ids(db: Connection, ids: Collection[UUID]) -> Sequence[Session]:
+    """Return those of these sessions that there are, earliest first."""
+    query = select(sessions).where(sessions.c.id.in_(set(ids))).order_by(sessions.c.starts_at, sessions.c.id)
+    return [session_of(row) for row in db.execute(query)]
+
+
 def with_offers(db: Connection, session_id: UUID) -> SessionWithOffers:
     """Return a session with its open offer and its draft.
 

@@ -30,6 +30,7 @@ from connector.services.signing_in.log import Event, note
 from connector.storage.database import is_busy
 from connector.web import (
     answer,
+    away,
     calendars,
     conflict,
     connect_link,
@@ -156,6 +157,7 @@ def create(
         signin.pages,
         sessions.pages,
         offers.pages,
+        away.pages,
         calendars.pages,
         subscriptions.pages,
         connection.pages,

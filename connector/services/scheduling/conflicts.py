@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from connector.domain.facts import ConflictAccepted
 from connector.domain.people import Actor
-from connector.domain.span import When, zone_named
+from connector.domain.span import Span, When, zone_named
 from connector.errors import ConflictError, Finding
 from connector.sentence import Paragraph, Sentence, Zone
 from connector.services.policy import Policy
@@ -151,6 +151,29 @@ def find(
         if coming and not unread
         else (),
     )
+
+
+def find_each(
+    db: Connection, practitioner_id: UUID, groups: Sequence[Sequence[When]], *, now: datetime
+) -> list[Findings]:
+    """Return what is known against each of several groups of times, as `find` does: in as many statements as for one.
+
+    Calendars of which nobody knows are passed over.
+    """
+    coming = [tuple(when for when in times if when.span.end > now) for times in groups]
+    every = [when.span for times in coming for when in times]
+    if not every:
+        return [Findings(times=(), standing=(), blind=()) for _times in groups]
+    hull = Span(start=min(span.start for span in every), end=max(span.end for span in every))
+    outside = busy.overlapping(db, practitioner_id, hull)
+    return [
+        Findings(
+            times=times,
+            standing=tuple((when, other) for when in times for other in outside if other.span.overlaps(when.span)),
+            blind=(),
+        )
+        for times in coming
+    ]
 
 
 def check(

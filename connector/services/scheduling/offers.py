@@ -14,7 +14,7 @@ from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Fact
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Alternative, Offer, OfferState, Transition
-from connector.domain.people import Actor, Practitioner
+from connector.domain.people import Actor, Client, Practitioner
 from connector.domain.session import Location
 from connector.domain.span import When
 from connector.errors import ExistsError, Keeper, RuleError, TimeTakenError
@@ -196,14 +196,24 @@ def sending(case: Case, transition: Transition, *, was: OfferState | None, by: A
 
 def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
     """Raise RuleError if the client cannot be reached, or a calendar could not be seen to keep the times free."""
-    if not case.client.reachable & policy.media:
+    check_reachable(policy, case.client)
+    check_calendars(db, case.practitioner.id)
+
+
+def check_reachable(policy: Policy, client: Client) -> None:
+    """Raise RuleError if there is no way to tell a client about an offer."""
+    if not client.reachable & policy.media:
         raise RuleError(
             "%(client)s cannot be told about the offer: there is no usable e-mail address or number at which they "
             "want to be reached. Have one added first. No time is held.",
             code="client_unreachable",
-            client=case.client.name,
+            client=client.name,
         )
-    connections = calendars.connections_of(db, case.practitioner.id)
+
+
+def check_calendars(db: Connection, practitioner_id: UUID) -> None:
+    """Raise RuleError if offered times could not be shown in a calendar of a practitioner's."""
+    connections = calendars.connections_of(db, practitioner_id)
     lost = [connection.label for connection in connections if connection.state is ConnectionState.ACCESS_LOST]
     if lost:
         raise RuleError(
@@ -212,7 +222,7 @@ def check_can_ask(db: Connection, policy: Policy, case: Case) -> None:
             code="calendar_access_lost",
             calendar=lost[0],
         )
-    breaker.check_working(db, case.practitioner.id)
+    breaker.check_working(db, practitioner_id)
 
 
 def withdraw(db: Connection, policy: Policy, offer_id: UUID, *, by: Actor, now: datetime, why: str = "") -> Offer:

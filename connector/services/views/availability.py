@@ -84,6 +84,10 @@ class Taken:
         """Whether everything is known, and was lately."""
         return not self.blind
 
+    def besides(self, session_id: UUID) -> list[Span]:
+        """Return when they are not free for a session: neither it nor what is offered for it is in its own way."""
+        return [one.span for one in self.busy if one.session_id != session_id]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
@@ -164,7 +168,7 @@ def availability(
         raise NotFoundError("There is no such session.", code="session_not_found")
     clock, reader = zone_named(practitioner.zone), zone_named(zone or practitioner.zone)
     hours = working_hours.current(db, practitioner, now=now)
-    taken = _taken(db, policy, practitioner, span, now=now, besides=for_session)
+    taken = taken_of(db, policy, practitioner, span, now=now, besides=for_session)
     coming = _coming(span, now)
     search = _search(practitioner, hours, taken, length)
     found = free(search, coming) if coming is not None and not practitioner.retired else ()
@@ -200,7 +204,7 @@ def suggestions(
     hours = working_hours.current(db, practitioner, now=now)
     earliest = now + policy.window
     span = widest(session, policy, now=now)
-    taken = _taken(db, policy, practitioner, span, now=now, besides=session.id)
+    taken = taken_of(db, policy, practitioner, span, now=now, besides=session.id)
     times = suggest(
         _search(practitioner, hours, taken, session.when.span.duration),
         session.when,
@@ -259,9 +263,16 @@ def _coming(span: Span, now: datetime) -> Span | None:
     return Span(start=max(span.start, first), end=span.end) if first < span.end else None
 
 
-def _taken(
-    db: Connection, policy: Policy, practitioner: Practitioner, span: Span, *, now: datetime, besides: UUID | None
+def taken_of(
+    db: Connection,
+    policy: Policy,
+    practitioner: Practitioner,
+    span: Span,
+    *,
+    now: datetime,
+    besides: UUID | None = None,
 ) -> Taken:
+    """Return what is known of a practitioner's time; but nothing of the session `besides` and its offer."""
     wide = span.padded(practitioner.buffer)  # a session may end with it, and its buffer runs past
     ours = [
         Busy(
