@@ -8,12 +8,15 @@ from __future__ import annotations
 SIGN_IN = "/signin"
 SIGN_OUT = "/signout"
 SIGN_OUT_EVERYWHERE = "/signout/everywhere"
+SIGN_OUT_ELSEWHERE = "/signout/elsewhere"  # of one other browser
 ACCOUNT = "/account"
 AWAY = "/away"
 ANSWERS = "/answer"  # no page: what is below it is
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
 SUPPORT = "/support"
+SUPPORT_SIGN_IN = "/support/signin"
+SUPPORT_SIGN_OUT = "/support/signout"
 SUBSCRIPTION = "/subscription"
 NOTIFICATIONS = "/hooks"
 API = "/api/v1"  # no page: hosts' programs act there
@@ -54,6 +57,11 @@ OWN = frozenset(
 def sign_in(token: str) -> str:
     """Return the path at which a mailed sign-in link is used."""
     return f"{SIGN_IN}/{token}"
+
+
+def support_sign_in(token: str) -> str:
+    """Return the path at which a sign-in link that was mailed to support is used."""
+    return f"{SUPPORT_SIGN_IN}/{token}"
 
 
 def answer(token: str) -> str:
@@ -147,6 +155,19 @@ def sign_in_answer(slug: str) -> str:
 
 
 MAILED = tuple(
-    path("") for path in (sign_in, answer, subscription, short, question, mail, paused, conflict, connect, deliveries)
+    path("")
+    for path in (
+        sign_in,
+        support_sign_in,
+        answer,
+        subscription,
+        short,
+        question,
+        mail,
+        paused,
+        conflict,
+        connect,
+        deliveries,
+    )
 )
 """What the paths begin with that hold a token, and to which letters, texts, hosts and commands lead."""

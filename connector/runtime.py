@@ -147,6 +147,11 @@ class Runtime:
             return None
         return self._address(paths.subscription(publishing.link_token(self.seal, session.id, notice.to.address)))
 
+    @property
+    def support_address(self) -> str:
+        """Where support signs in."""
+        return self._address(paths.SUPPORT)
+
     def published_address(self, token: str) -> str:
         """Return the address at which programs fetch a published calendar."""
         return self._address(paths.published(token))
@@ -191,8 +196,8 @@ class Runtime:
                 path = paths.conflict(self.seal.token(take_back.PURPOSE, identity, reader=reader))
             case Link.PAUSED:
                 path = paths.paused(self.seal.token(breaker.PURPOSE, identity, since=since, reader=reader))
-            case Link.SIGN_IN:
-                path = paths.sign_in(self.seal.token(links.PURPOSE, identity))
+            case Link.SIGN_IN | Link.SUPPORT_SIGN_IN:
+                path = self._sign_in_path(link, identity)
             case Link.SUBSCRIPTION:
                 path = paths.subscription(publishing.link_token(self.seal, identity, reader))
             case Link.SESSION:
@@ -202,6 +207,11 @@ class Runtime:
             case _:
                 assert_never(link)
         return self._address(path)
+
+    def _sign_in_path(self, link: Link, identity: UUID) -> str:
+        if link is Link.SUPPORT_SIGN_IN:
+            return paths.support_sign_in(self.seal.token(links.SUPPORT_PURPOSE, identity))
+        return paths.sign_in(self.seal.token(links.PURPOSE, identity))
 
     def _short_link(self, purpose: str, identity: UUID, *, reader: str, ends_at: datetime) -> str:
         with self.database.begin() as db:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from connector.domain.facts import Doubt
-from connector.domain.people import Client, Medium, Practitioner
+from connector.domain.people import Client, Medium, Practitioner, SupportPerson
 from connector.domain.session import Location, Session
 from connector.domain.span import When
 
@@ -66,6 +66,8 @@ class NoticeKind(StrEnum):
     ARRIVED_AFTER_ALL = "arrived_after_all"  # what a NOT_DELIVERED has told was wrong
     TEXTS_ENDED = "texts_ended"  # a client wants no texts any more, and is told by mail alone
     SIGN_IN = "sign_in"
+    # To somebody of support.
+    SUPPORT_SIGN_IN = "support_sign_in"
 
 
 class RevertReason(StrEnum):
@@ -132,8 +134,10 @@ class Recipient:
     locale: str
 
     @classmethod
-    def of(cls, person: Client | Practitioner, medium: Medium = Medium.EMAIL) -> Recipient:
-        """Address a client by a medium, or a practitioner by mail."""
+    def of(cls, person: Client | Practitioner | SupportPerson, medium: Medium = Medium.EMAIL) -> Recipient:
+        """Address a client by a medium, or somebody else by mail."""
+        if isinstance(person, SupportPerson):
+            return cls(name=person.name, address=person.email, zone="UTC", locale=person.locale)
         address = person.address(medium) if isinstance(person, Client) else person.email
         return cls(name=person.name, address=address, zone=person.zone, locale=person.locale)
 

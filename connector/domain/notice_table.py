@@ -21,6 +21,7 @@ class Audience(Enum):
     CLIENT = "client"
     PRACTITIONER = "practitioner"
     OPERATOR = "operator"
+    SUPPORT = "support"
 
 
 class Method(StrEnum):
@@ -51,6 +52,7 @@ class Link(Enum):
     CONFLICT = "conflict"  # takes an offered time back
     PAUSED = "paused"  # says how a calendar goes on
     SIGN_IN = "sign_in"
+    SUPPORT_SIGN_IN = "support_sign_in"
     SUBSCRIPTION = "subscription"  # the client's, where it ends
     SESSION = "session"
     CALENDARS = "calendars"
@@ -102,7 +104,7 @@ def subject(link: Link, notice: Notice) -> UUID | None:
             return notice.alternative_id
         case Link.PAUSED:
             return notice.calendar_id
-        case Link.SIGN_IN:
+        case Link.SIGN_IN | Link.SUPPORT_SIGN_IN:
             return notice.signin_id
         case Link.SESSION | Link.SUBSCRIPTION:
             return notice.session.id if notice.session else None
@@ -425,5 +427,6 @@ ROWS = (
         needs=("session",),
     ),
     NoticeRow(kind=NoticeKind.SIGN_IN, to=Audience.PRACTITIONER, template="sign_in", link=Link.SIGN_IN),
+    NoticeRow(kind=NoticeKind.SUPPORT_SIGN_IN, to=Audience.SUPPORT, template="sign_in", link=Link.SUPPORT_SIGN_IN),
 )
 NOTICES: Mapping[NoticeKind, NoticeRow] = {row.kind: row for row in ROWS}

@@ -74,6 +74,22 @@ CLOCK = Actor(role=Role.CLOCK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SupportPerson:
+    """Who helps clients, named by whoever runs the installation; they sign in with their address."""
+
+    id: UUID
+    name: str
+    email: str
+    locale: str = "en"
+
+    def __post_init__(self) -> None:
+        name = one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)
+        object.__setattr__(self, "name", name)  # the class is frozen
+        object.__setattr__(self, "email", check_address(self.email))
+        check_locale(self.locale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
     """That a client has agreed to texts on their phone: when, aware UTC, and who says so; nobody for one of ours."""
 

@@ -25,7 +25,7 @@ from connector.domain.facts import (
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES
 from connector.domain.offer import Offer, OfferState
-from connector.domain.people import Client, Medium, Practitioner, Role
+from connector.domain.people import Client, Medium, Practitioner, Role, SupportPerson
 from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
@@ -37,6 +37,7 @@ from connector.storage import (
     conversations,
     ledger,
     offers,
+    people,
     published,
     questions,
     reply_mailbox,
@@ -44,6 +45,7 @@ from connector.storage import (
     troubles,
 )
 from connector.storage.ledger import Key, Kind
+from connector.storage.signins import Signing
 
 LANE = "mail"
 STOPPED = "stopped"  # why a text did not arrive: its reader wants none any more
@@ -193,7 +195,7 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _lasts(db, notice)
         case NoticeKind.INSTALLATION_REFUSED | NoticeKind.MAILBOX_UNREAD:
             return _is_refused(db, notice)
-        case NoticeKind.ANSWER_CODE | NoticeKind.SIGN_IN | NoticeKind.SUBSCRIBED:
+        case NoticeKind.ANSWER_CODE | NoticeKind.SIGN_IN | NoticeKind.SUPPORT_SIGN_IN | NoticeKind.SUBSCRIBED:
             return _is_of_use(db, notice, now)
         case _:
             return True  # news of what has happened stays true
@@ -215,7 +217,8 @@ def _is_of_use(db: Connection, notice: Notice, now: datetime) -> bool:
     if notice.kind is NoticeKind.SUBSCRIBED:
         return notice.session is not None and published.of_client(db, notice.session.client_id) is not None
     if notice.signin_id is not None:
-        return signins.owner(db, notice.signin_id, now=now) is not None
+        role: Signing = Role.SUPPORT if notice.kind is NoticeKind.SUPPORT_SIGN_IN else Role.PRACTITIONER
+        return signins.owner(db, notice.signin_id, role=role, now=now) is not None
     code = answer_codes.get(db, notice.code_id) if notice.code_id is not None else None
     if code is None or not code.is_good(now):
         return False
@@ -247,23 +250,33 @@ def _is_paused(db: Connection, notice: Notice) -> bool:
 
 
 def queue_sign_in(
-    db: Connection, policy: Policy, practitioner: Practitioner, *, now: datetime, until: datetime | None = None
+    db: Connection,
+    policy: Policy,
+    person: Practitioner | SupportPerson,
+    *,
+    now: datetime,
+    until: datetime | None = None,
+    wanted: str | None = None,
 ) -> None:
-    """Mail a one-time link to a practitioner; none that was mailed before signs anybody in any more.
+    """Mail a one-time link to somebody who signs in; none that was mailed before lets them in any more.
 
-    It is good for as long as links are, and in any case `until` then.
+    It is good for as long as links are, and in any case `until` then; `wanted` is the page that it leads on to.
     """
     signin, expires_at = uuid4(), max(now + policy.sign_in, until or now)
-    signins.add(db, signin, practitioner.id, expires_at=expires_at, now=now)
+    is_support = isinstance(person, SupportPerson)
+    role: Signing = Role.SUPPORT if is_support else Role.PRACTITIONER
+    signins.add(db, signin, person.id, role=role, expires_at=expires_at, now=now, wanted=wanted)
     notice = Notice(
-        kind=NoticeKind.SIGN_IN,
-        to=Recipient.of(practitioner),
-        practitioner_name=practitioner.name,
+        kind=NoticeKind.SUPPORT_SIGN_IN if is_support else NoticeKind.SIGN_IN,
+        to=Recipient.of(person),
+        practitioner_name="" if is_support else person.name,
         signin_id=signin,
         expires_at=expires_at,
         about=str(int((expires_at - now).total_seconds() // 60)),
     )
-    tell(db, notice, key=f"{notice.kind}:{signin}", practitioner_id=practitioner.id, now=now)
+    # A conversation belongs to a practitioner, whoever it is with; whoever has none has nobody to help either.
+    for of in list(people.all_practitioners(db))[:1] if is_support else [person]:
+        tell(db, notice, key=f"{notice.kind}:{signin}", practitioner_id=of.id, now=now)
 
 
 def _for_practitioner(by_type: dict[type[Fact], Any], basis: Notice, subject: Offer | None) -> Notice | None:

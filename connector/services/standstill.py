@@ -24,7 +24,8 @@ from connector.storage import calendars, installation, ledger, people, remote_ch
 from connector.storage.database import Database
 
 LOOK = timedelta(minutes=1)  # after so long, work that was put off asks again
-MAY_LEAVE = (NoticeKind.RESTORE_FOUND, NoticeKind.SIGN_IN)  # all that is told to anybody meanwhile
+# All that is told to anybody meanwhile.
+MAY_LEAVE = (NoticeKind.RESTORE_FOUND, NoticeKind.SIGN_IN, NoticeKind.SUPPORT_SIGN_IN)
 WORDS = (
     "Pencilled's database was set back to an earlier state, and that is being put right. Until then nothing can be "
     "changed; nothing is lost. Please try again later. Whoever runs this installation decides how it goes on, with "

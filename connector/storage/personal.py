@@ -288,7 +288,7 @@ TELL_NOTHING: Mapping[Table, str] = {
     "busy_at busy_until busy_outdated_at "
     "busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
     "compare_trouble_kind compare_trouble_since repair_asked identity twin version",
-    tables.signins: "id practitioner_id expires_at used_at made_at",
+    tables.signins: "id practitioner_id support_id expires_at used_at made_at wanted",
     # What host's programs act by, and what they were answered: sealed, and forgotten with any client's erasure.
     tables.api_keys: "id digest prefix name scopes practitioner_id external_id version created_at last_used_at "
     "revoked_at",
@@ -298,9 +298,11 @@ TELL_NOTHING: Mapping[Table, str] = {
     # Hashes: of what a gateway has signed, and of the mail that came with it; of what it calls a text.
     tables.spent_tokens: "id identity ends_at",
     tables.early_receipts: "id state stopped ends_at",
-    tables.browsers: "id practitioner_id signed_in_at seen_at",
+    tables.browsers: "id practitioner_id support_id signed_in_at seen_at trusted program system",
+    # Who helps clients: colleagues of whoever runs the installation.
+    tables.support_people: "id name email locale created_at",
     # An address that somebody has typed to sign in, for the moment until it was looked for among practitioners.
-    tables.link_requests: "id address asked_at",
+    tables.link_requests: "id address asked_at role wanted",
     tables.channels: "id calendar_id provider remote_id secret proof state opened_at renew_at expires_at "
     "last_notified_at",
     tables.registration_faults: "provider since ended_at cause",

@@ -82,6 +82,12 @@ def of_kind(db: Connection, practitioner_id: UUID, kind: type[_OneFact], *, sinc
     return [_read(row, kind) for row in db.execute(select(facts).where(own).order_by(facts.c.id))]
 
 
+def of_role(db: Connection, role: Role, *, since: datetime, most: int) -> Sequence[AnyFact | UnknownFact]:
+    """Return what was done in a capacity since then, the last first, and no more than so much of it."""
+    own = (facts.c.actor_role == role.value) & (facts.c.at >= since)
+    return [fact_of(row) for row in db.execute(select(facts).where(own).order_by(facts.c.id.desc()).limit(most))]
+
+
 def sessions_since(db: Connection, practitioner_id: UUID, since: datetime) -> frozenset[UUID]:
     """Return the sessions of a practitioner of which anything has happened after that."""
     later = (facts.c.practitioner_id == practitioner_id) & (facts.c.at > since) & facts.c.session_id.is_not(None)

@@ -21,7 +21,7 @@ from connector.counts import Count
 from connector.errors import NotFoundError
 from connector.runtime import Runtime
 from connector.services.signing_in.log import Event, note
-from connector.web import signin
+from connector.web import signin, support_signin
 
 SIGN_IN_LIMIT = "10 per minute"
 GUESS_LIMIT = "10 per minute"  # short links and calendars that lead nowhere, together
@@ -77,7 +77,8 @@ def limit(app: Flask, others: Iterable[Blueprint], runtime: Runtime) -> None:
         storage_options={"runtime": runtime},  # type: ignore[dict-item]  # handed on as it is
         key_prefix="pencilled",
     )
-    limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(signin.pages)
+    for doors in (signin.pages, support_signin.pages):
+        limiter.limit(SIGN_IN_LIMIT, methods=["POST"])(doors)
     app.extensions[_GUESSES] = limiter.shared_limit(GUESS_LIMIT, scope=_GUESSES)(_guess)
     app.extensions[_NOTED] = limiter.shared_limit(_NOTED_LIMIT, scope=_NOTED)(_line)
     for part in others:
@@ -125,7 +126,7 @@ def note_limited() -> None:
             current_app.extensions[_NOTED]()
         except TooManyRequests:
             return  # one line a minute says it
-    if request.blueprint == signin.pages.name:
+    if request.blueprint in (signin.pages.name, support_signin.pages.name):
         note(Event.LIMITED, by="asker")
     else:
         note(Event.LIMITED_ELSEWHERE, page=request.endpoint or "")

@@ -51,6 +51,7 @@ from connector.web import (
     speaking,
     subscriptions,
     support,
+    support_signin,
     visit,
 )
 from connector.web.cookies import SignedCookies
@@ -70,7 +71,8 @@ LARGEST_BODY = 64 * 1024
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _IN_STANDSTILL = ("calendars.reconnect",)  # what the decision after a restore may need: an account that can be read
-_DOORS = (signin.pages.name, "hooks", None)  # people come in, and pushes make looks due that are put off
+# People come in, and pushes make looks due that are put off.
+_DOORS = (signin.pages.name, support_signin.pages.name, "hooks", None)
 _MAILED = (
     answer.pages,
     short_link.pages,
@@ -163,6 +165,7 @@ def create(
         connection.pages,
         deliveries.pages,
         support.pages,
+        support_signin.pages,
         health.checks,
         metrics.blueprint(runtime),
     ):
@@ -209,6 +212,7 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
         brand=brand,
         visitor=visit.visitor,
         signs_in_here=visit.signs_in_here,
+        support_signs_in_here=visit.support_signs_in_here,
         question_address=questions.address,
         mail_address=mails.address,
         paused_address=paused.address,

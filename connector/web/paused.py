@@ -66,7 +66,7 @@ def _decides(page: PausedPage) -> bool:
 
 def _has_ended(page: PausedPage) -> bool:
     here = visit.visitor()
-    is_owner = here is not None and here.practitioner_id == page.practitioner.id
+    is_owner = here is not None and here.person_id == page.practitioner.id
     return not is_owner and page.has_ended(visit.runtime().clock())
 
 

@@ -20,6 +20,7 @@ _LINKS = {
     paths.conflict(""): Link.CONFLICT,
     paths.paused(""): Link.PAUSED,
     paths.sign_in(""): Link.SIGN_IN,
+    paths.support_sign_in(""): Link.SUPPORT_SIGN_IN,
     paths.mail(""): Link.MAIL,
 }
 
@@ -51,7 +52,8 @@ def _locale_of_link() -> str | None:
     kind = link()
     if kind is None:
         return None
-    token, here = request.path.removeprefix("/").split("/")[1], visit.runtime()
+    start = next(path for path in _LINKS if request.path.startswith(path))
+    token, here = request.path.removeprefix(start).split("/")[0], visit.runtime()
     with here.database.read() as db:
         reader = readers.of_link(db, here.seal, kind, token)
     return reader.locale if reader is not None else None
@@ -66,6 +68,9 @@ def _locale_of_connect_link() -> str | None:
 
 
 def _locale_of_browser() -> str | None:
+    if request.path.startswith(paths.SUPPORT) and visit.support_signs_in_here():
+        supporter = visit.supporter()
+        return supporter.locale if supporter is not None else None
     visitor = visit.visitor()
     return visitor.locale if visitor is not None else visit.last_locale()
 

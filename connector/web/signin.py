@@ -35,7 +35,7 @@ def mail() -> ResponseReturnValue:
     address = request.form.get("email", "").strip()
     if address.isprintable() and 0 < len(address) <= LONGEST_ADDRESS:
         with runtime.database.begin() as db:
-            links.ask(db, address, now=runtime.clock())
+            links.ask(db, address, now=runtime.clock(), wanted=visit.wanted())
     valid, most = speaking.language().value(runtime.policy.sign_in), links.MOST_LETTERS
     return speaking.render("signin/sent.html", address=address[:LONGEST_ADDRESS], valid=valid, most=most)
 
@@ -51,7 +51,8 @@ def confirm(token: str) -> ResponseReturnValue:
     if owner is None:
         note(Event.REFUSED, what="link")
         return _used()
-    return speaking.render("signin/enter.html", owner=owner)
+    longest, idle = (speaking.language().value(length) for length in (browsers.LONGEST, browsers.IDLE))
+    return speaking.render("signin/enter.html", owner=owner, longest=longest, idle=idle)
 
 
 @pages.post(paths.sign_in("<token>"))
@@ -60,7 +61,7 @@ def enter(token: str) -> ResponseReturnValue:
     refusal = _elsewhere()
     if refusal is not None:
         return refusal
-    next_page = visit.sign_in(token)
+    next_page = visit.sign_in(token, trusted="trusted" in request.form)
     return _used() if next_page is None else redirect(next_page, 303)
 
 
@@ -86,7 +87,27 @@ def account() -> ResponseReturnValue:
     with runtime.database.read() as db:
         practitioner = practitioners.get(db, practitioner_id)
     reader = speaking.to(practitioner)
-    return speaking.render("signin/account.html", browsers=every, here=here, reader=reader)
+    ends_at = {one.digest: browsers.ends_at(one) for one in every}
+    return speaking.render("signin/account.html", browsers=every, here=here, reader=reader, ends_at=ends_at)
+
+
+@pages.post(paths.SIGN_OUT_ELSEWHERE)
+def leave_elsewhere() -> ResponseReturnValue:
+    """Sign out of one other browser of the practitioner who is signed in."""
+    refusal = visit.require()
+    if refusal is not None:
+        return refusal
+    if not visit.signs_in_here():
+        return redirect(url_for("signin.account"), 303)
+    try:
+        digest = bytes.fromhex(request.form.get("browser", ""))
+    except ValueError:
+        digest = b""
+    if browsers.sign_out_one(visit.runtime().database, visit.practitioner_id(), digest):
+        flash(speaking.say("You are signed out there."), "done")
+    else:
+        flash(speaking.say("You were not signed in there any more."), "done")
+    return redirect(url_for("signin.account"), 303)
 
 
 @pages.post(paths.SIGN_OUT_EVERYWHERE)

@@ -1,4 +1,6 @@
-"""Pages for a host's support, where the host says who of it is present: find a session, look at it, act for its client.
+"""Pages for support: find a session, look at it, act for its client.
+
+Who that is a host in this process says; elsewhere they sign in here, named by whoever runs the installation.
 
 What is looked at is noted in its timeline, with a reason, before anything is shown; so opening a page changes nothing.
 """
@@ -44,10 +46,10 @@ class _Reader:
 
 @pages.before_request
 def only_support() -> ResponseReturnValue | None:
-    """Let nobody in but whom the host says to be of its support; where no host says that, there are no such pages."""
+    """Let nobody in but whoever has signed in as support or, where a host says who that is, whom it names."""
     host = presence.of_host()
-    if host is None or not host.names_support:
-        abort(404)
+    if host is None or visit.support_signs_in_here():
+        return visit.require_support()
     if host.support():
         return None
     back = request.script_root + (paths.SUPPORT if visit.acting() else request.path)
@@ -73,7 +75,7 @@ def find() -> ResponseReturnValue:
     text = request.form.get("text", "").strip()[:_LONGEST_SEARCH]
     with runtime.database.read() as db:
         found = views.find(db, text, now=runtime.clock())
-    log.info("support_searched", found=len(found))
+    log.info("support_searched", found=len(found), **_noted())
     return _found(text, found)
 
 
@@ -161,6 +163,12 @@ def _name() -> str:
     """Return who of the support is present, as it can be shown and stored."""
     name = "".join(letter for letter in visit.support() or "" if letter.isprintable()).strip()
     return name[:_LONGEST_NAME] or abort(404)
+
+
+def _noted() -> dict[str, str]:
+    """Return who searches, for the log: by an id of ours, where there is one."""
+    found = visit.supporter() if visit.support_signs_in_here() else None
+    return {"support": str(found.person_id)} if found is not None else {}
 
 
 def _by(name: str) -> Actor:

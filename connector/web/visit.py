@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import quote
 from uuid import UUID
 
@@ -11,20 +13,25 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from connector.domain.people import Actor
+from connector import paths
+from connector.domain.device import Device
+from connector.domain.people import Actor, Role
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.language.failures import told
 from connector.language.messages import marked
 from connector.runtime import Runtime
 from connector.services.signing_in import browsers
-from connector.services.signing_in.browsers import Browser
+from connector.services.signing_in.browsers import Browser, Entered
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
+from connector.storage.signins import Signing
 from connector.web import framing, presence, speaking
 from connector.web.presence import StrangerError
 
 EXTENSION = "pencilled"
-_BROWSER, _NEXT_PAGE, _READS = "browser", "wanted", "reads"  # the keys in the cookie: a token, where to go on, a locale
+# The keys in the cookie: tokens, where to go on, a locale.
+_BROWSER, _SUPPORT, _NEXT_PAGE, _READS = "browser", "support", "wanted", "reads"
+_LONGEST_PATH = 500  # of a page that a mailed link leads on to
 _IN_PATHS = "/:@!$&'()*+,;=~"  # what stands in paths as it is (RFC 3986)
 ENDED = marked("You are not signed in here any more. Please sign in again.")
 
@@ -40,37 +47,80 @@ def acting() -> bool:
     return request.method == "POST"
 
 
-def sign_in(link: str) -> str | None:
-    """Use up a mailed link, and return the page that this browser wanted to see; None if the link lets nobody in.
+def sign_in(link: str, *, trusted: bool) -> str | None:
+    """Use up a mailed link, and return the page that was wanted before it was asked for; None if it lets nobody in.
+
+    `trusted`: this browser stays signed in though it is not used for a while.
 
     Raises: NotFoundError if it is none of ours.
     """
-    here = runtime()
-    token = browsers.sign_in(here.database, here.seal, link, now=here.clock())
-    if token is None:
+    entered = _enter(link, Role.PRACTITIONER, trusted=trusted)
+    if entered is None:
         return None
-    next_page, former = str(cookie.get(_NEXT_PAGE, "")), _token()
-    if former:
-        browsers.sign_out(here.database, former)
+    return _own(entered.wanted) or _own(cookie.pop(_NEXT_PAGE, None)) or url_for("sessions.every")
+
+
+def sign_in_support(link: str) -> str | None:
+    """Do the same for somebody of support, and return where they go on; None if it lets nobody in.
+
+    Raises: NotFoundError if it is none of ours.
+    """
+    entered = _enter(link, Role.SUPPORT, trusted=False)
+    if entered is None:
+        return None
+    wanted = _own(entered.wanted)
+    return wanted if wanted is not None and _is_of_support(wanted) else url_for("support.search")
+
+
+def _enter(link: str, role: Signing, *, trusted: bool) -> Entered | None:
+    """Use up a mailed link, and have this browser hold what it is given for it, beside what it holds for another."""
+    here, device = runtime(), Device.of(request.user_agent.string)
+    entered = browsers.sign_in(
+        here.database, here.seal, link, role=role, trusted=trusted, device=device, now=here.clock()
+    )
+    if entered is None:
+        return None
+    if former := _token(role):
+        browsers.sign_out(here.database, former, role=role)
+    kept = {key: cookie[key] for key in (_BROWSER, _SUPPORT, _NEXT_PAGE, _READS) if key in cookie}
     cookie.clear()
     cookie.permanent = True
-    cookie[_BROWSER] = token
-    return next_page or url_for("sessions.every")
+    cookie.update({**kept, _KEYS[role]: entered.token})
+    return entered
 
 
-def sign_out() -> None:
+def wanted(*, of_support: bool = False) -> str | None:
+    """Return the page that this browser had wanted to see before it was sent to sign in; None for none."""
+    found = _own(cookie.get(_NEXT_PAGE))
+    return found if found is not None and _is_of_support(found) is of_support else None
+
+
+def _is_of_support(path: str) -> bool:
+    own = request.script_root + paths.SUPPORT
+    return path == own or path.startswith((own + "/", own + "?"))
+
+
+def _own(path: str | None) -> str | None:
+    """Return the path of a page of ours; None for anything else, wherever it may have come from."""
+    if not path or len(path) > _LONGEST_PATH or not path.isascii() or not path.isprintable() or "\\" in path:
+        return None
+    is_here = path.startswith(request.script_root + "/") and not path.startswith("//")
+    return path if is_here else None
+
+
+def sign_out(role: Signing = Role.PRACTITIONER) -> None:
     """Sign out here, and wherever this browser's cookie was copied to."""
-    token = _token()
+    token = _token(role)
     if token:
-        browsers.sign_out(runtime().database, token)
-    _forget()
+        browsers.sign_out(runtime().database, token, role=role)
+    _forget(role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
     """A practitioner whom the host in this process has signed in."""
 
-    practitioner_id: UUID
+    person_id: UUID
     name: str
     email: str
     zone: str
@@ -108,22 +158,49 @@ def _named_by_host() -> Visitor | None:
     if found is None:
         note(Event.REFUSED, what="host")
         return None
-    return Visitor(practitioner_id=found.id, name=found.name, email=found.email, zone=found.zone, locale=found.locale)
+    return Visitor(person_id=found.id, name=found.name, email=found.email, zone=found.zone, locale=found.locale)
 
 
 def browser() -> Browser | None:
     """Return who is signed in in this browser, asked once a request; None if nobody is, or not any more."""
     if "browser" not in g:
-        here, token = runtime(), _token()
+        here, token = runtime(), _token(Role.PRACTITIONER)
         g.browser = browsers.find(here.database, token, now=here.clock()) if token else None
         if g.browser is not None and last_locale() != g.browser.locale:
             cookie[_READS] = g.browser.locale
         if token and g.browser is None:
             note(Event.REFUSED, what="cookie")
-            _forget()
+            _forget(Role.PRACTITIONER)
             flash(speaking.say(ENDED), "warning")
     found: Browser | None = g.browser
     return found
+
+
+def supporter() -> Browser | None:
+    """Return who of support is signed in in this browser, asked once a request; None if nobody is, or not any more."""
+    if "supporter" not in g:
+        here, token = runtime(), _token(Role.SUPPORT)
+        g.supporter = browsers.find(here.database, token, role=Role.SUPPORT, now=here.clock()) if token else None
+        if token and g.supporter is None:
+            note(Event.REFUSED, role=Role.SUPPORT, what="cookie")
+            _forget(Role.SUPPORT)
+    found: Browser | None = g.supporter
+    return found
+
+
+def support_signs_in_here() -> bool:
+    """Whether support signs in by a mailed link; else the host in this process says who of it is present."""
+    host = presence.of_host()
+    return host is None or not host.names_support
+
+
+def require_support() -> ResponseReturnValue | None:
+    """Send whoever is not signed in as support to the page on which support signs in."""
+    if supporter() is not None:
+        return None
+    if request.method == "GET":
+        cookie[_NEXT_PAGE] = _here()
+    return redirect(url_for("support_signin.ask"), 303)
 
 
 def last_locale() -> str | None:
@@ -137,7 +214,7 @@ def practitioner_id() -> UUID:
     found = visitor()
     if found is None:
         raise NotFoundError("Nobody is signed in.", code="not_signed_in")
-    return found.practitioner_id
+    return found.person_id
 
 
 def require() -> ResponseReturnValue | None:
@@ -195,26 +272,34 @@ def _here(*, whole: bool = False) -> str:
 
 
 def support() -> str | None:
-    """Return the name of the support person whom the host says to be present; None for nobody.
+    """Return the name of the support person who is present, as the host says or as they have signed in, or None.
 
     A host is asked, so ask while no transaction is open.
 
     Raises: PresenceError if the host cannot say.
     """
     host = presence.of_host()
-    return host.support() if host is not None else None
+    if host is not None and host.names_support:
+        return host.support()
+    found = supporter()
+    return found.name if found is not None else None
 
 
-def _forget() -> None:
-    """Empty the cookie, but for the language: whoever is told that they are signed out is told in their own."""
-    last = last_locale()
+def _forget(role: Signing) -> None:
+    """Empty the cookie, but for the other who is signed in here, and for the language.
+
+    Whoever is told that they are signed out is told in their own.
+    """
+    kept = {key: cookie[key] for key in (_BROWSER, _SUPPORT, _READS) if key in cookie and key != _KEYS[role]}
     cookie.clear()
-    if last is not None:
-        cookie[_READS] = last
+    cookie.update(kept)
 
 
-def _token() -> str:
-    return str(cookie.get(_BROWSER, ""))
+def _token(role: Signing) -> str:
+    return str(cookie.get(_KEYS[role], ""))
+
+
+_KEYS: Mapping[Role, str] = MappingProxyType({Role.PRACTITIONER: _BROWSER, Role.SUPPORT: _SUPPORT})
 
 
 def actor(db: Connection) -> Actor:

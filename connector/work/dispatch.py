@@ -141,7 +141,7 @@ def _mail_link(runtime: Runtime, request_id: UUID, running: Running) -> None:
     with fenced(runtime.database, running) as db:
         outcome = links.mail(db, runtime.policy, request_id, now=runtime.clock())
     if outcome is not None:
-        log.note(outcome.event, outcome.practitioner_id)
+        log.note(outcome.event, outcome.person_id, role=outcome.role)
 
 
 def _calendar(runtime: Runtime, claim: Claim, calendar_id: UUID, running: Running) -> datetime | None:

@@ -36,6 +36,8 @@ LOOKING = {
     "sessions list",
     "sessions show",
     "subscriptions list",
+    "support list",
+    "support log",
     "times suggest",
 }
 FOR_THE_DECISION = {"connections reconnect", "keys lost", "keys rotate", "migrate", "restored"}
@@ -77,6 +79,8 @@ CHANGING = {
     "sessions cancel": (SESSION, "--yes"),
     "sessions correct": (SESSION, "--at", ahead(9)),
     "sessions relocate": (SESSION, "--phone", "Kim calls"),
+    "support add": ("Robin Hale", "robin@example.org"),
+    "support remove": ("robin@example.org",),
     "subscriptions busy": ("--name", "Our booking page"),
     "subscriptions revoke": (PERSON,),
     "sessions reschedule": (SESSION, "--at", ahead(9), "--agreed-by", "Alex", "--channel", "on the phone"),

@@ -23,14 +23,14 @@ from connector.counts import OwnCounts
 from connector.domain.answering import AnswerPolicy
 from connector.domain.notice_table import Link
 from connector.domain.offer import Offer
-from connector.domain.people import Actor, Client, Practitioner, Role
+from connector.domain.people import Actor, Client, Practitioner, Role, SupportPerson
 from connector.domain.session import Location, LocationKind, Session
 from connector.domain.span import When
 from connector.errors import RuleError
 from connector.ports import Letter, Network, NotSentError, Provider
 from connector.runtime import Runtime
 from connector.sentence import Sentence
-from connector.services import notices
+from connector.services import notices, support_people
 from connector.services.policy import Policy
 from connector.services.scheduling.offers import draft, send
 from connector.services.scheduling.sessions import book
@@ -192,6 +192,16 @@ class Stage:
             notices.queue_sign_in(db, self.runtime.policy, practitioner, now=self.now)
             (fresh,) = set(db.execute(sa.select(signins.c.id)).scalars()) - before
         return self.runtime.link(Link.SIGN_IN, fresh).removeprefix(self.runtime.settings.public_url)
+
+    def support_link(self, name: str = "Robin Hale") -> str:
+        """Name somebody who helps clients, and return the path of the link that signs them in."""
+        robin = SupportPerson(id=uuid4(), name=name, email=f"{uuid4().hex}@example.org")
+        with self.runtime.database.begin() as db:
+            support_people.add(db, robin, now=self.now)
+            notices.queue_sign_in(db, self.runtime.policy, robin, now=self.now)
+            own = signins.c.support_id == robin.id
+            signin = db.execute(sa.select(signins.c.id).where(own)).scalar_one()
+        return self.runtime.link(Link.SUPPORT_SIGN_IN, signin).removeprefix(self.runtime.settings.public_url)
 
     def everything(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return the content of every table."""

@@ -17,7 +17,7 @@ from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import Link
 from connector.domain.people import CLOCK
 from connector.services import people as use_cases
-from connector.services import standstill
+from connector.services import standstill, upkeep
 from connector.services.signing_in.links import MOST_LETTERS
 from connector.storage.ledger import Kind
 from connector.web.limits import SIGN_IN_LIMIT
@@ -131,6 +131,59 @@ def test_a_page_that_is_opened_again_at_once_writes_nothing(stage: Stage) -> Non
     assert stage.everything() == before
 
 
+def test_a_trusted_browser_stays_signed_in_for_thirty_days_and_no_longer(stage: Stage) -> None:
+    trusted, other = stage.browser(), stage.signed_in()
+    trusted.post(stage.sign_in_link(stage.ada), {"trusted": "yes"})
+    stage.clock.advance(29 * DAY)
+    assert is_in(trusted)
+    assert not is_in(other)
+    with stage.runtime.database.begin() as db:
+        upkeep.sweep(db, now=stage.now)
+    assert is_in(trusted), "swept as found"
+    stage.clock.advance(DAY)
+    assert not is_in(trusted)
+
+
+def test_whoever_signs_in_is_asked_whether_they_trust_the_browser_and_nothing_is_ticked(stage: Stage) -> None:
+    page = stage.browser().get(stage.sign_in_link(stage.ada)).text
+    assert "Stay signed in on this device for 30 days" in page
+    assert '<input type="checkbox" name="trusted" value="yes" aria-describedby="trusted">' in page
+
+
+def test_each_device_has_a_plain_name_and_how_long_it_stays(stage: Stage) -> None:
+    phone = stage.browser()
+    phone.http.environ_base["HTTP_USER_AGENT"] = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) Version/18.0 Safari/604.1"
+    phone.post(stage.sign_in_link(stage.ada), {"trusted": "yes"})
+    text = stage.signed_in().get("/account").text
+    assert "Safari on iPhone" in text
+    assert "stays signed in until Wednesday, 1 April 2026" in text
+    assert text.count("if it is not used before") == 1
+    assert "Mozilla" not in str(stage.everything()["browsers"])
+
+
+def test_one_other_browser_is_signed_out_and_the_rest_stay(stage: Stage) -> None:
+    ada, phone, bob = stage.signed_in(), stage.signed_in(), stage.signed_in(stage.bob)
+    [other] = re.findall(r'name="browser" value="([0-9a-f]+)"', ada.get("/account").text)
+    done = ada.post("/signout/elsewhere", {"browser": other}, page="/account")
+    assert (done.status_code, done.location) == (303, "/account")
+    assert "You are signed out there." in ada.get("/account").text
+    assert is_in(ada)
+    assert not is_in(phone)
+    assert is_in(bob)
+
+
+@pytest.mark.parametrize("said", ["", "no number", "00", "bobs"])
+def test_no_browser_of_anybody_else_is_signed_out(stage: Stage, said: str) -> None:
+    ada, bob = stage.signed_in(), stage.signed_in(stage.bob)
+    if said == "bobs":
+        stage.signed_in(stage.bob)
+        [said] = re.findall(r'name="browser" value="([0-9a-f]+)"', bob.get("/account").text)
+    before = stage.everything()["browsers"]
+    ada.post("/signout/elsewhere", {"browser": said}, page="/account")
+    assert "You were not signed in there any more." in ada.get("/account").text
+    assert stage.everything()["browsers"] == before
+
+
 def test_signing_out_everywhere_ends_every_browser_and_every_link_but_nobody_elses(stage: Stage) -> None:
     ada, phone, bob = stage.signed_in(), stage.signed_in(), stage.signed_in(stage.bob)
     link = stage.sign_in_link(stage.ada)
@@ -156,7 +209,7 @@ def test_a_page_shows_where_its_reader_is_signed_in_and_nobody_else(stage: Stage
     stage.signed_in()
     stage.signed_in(stage.bob)
     text = ada.get("/account").text
-    assert text.count("<strong>This browser</strong>") == text.count("Another browser") == 1
+    assert text.count("<strong>This browser</strong>") == text.count('action="/signout/elsewhere"') == 1
     assert "You are <strong>Dr. Ada Weiß</strong>, and your sign-in links are mailed to ada@example.org." in text
     assert "Bob" not in text
     assert stage.browser().get("/account").location == "/signin"

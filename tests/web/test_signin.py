@@ -4,11 +4,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from connector.domain.people import Practitioner
 from connector.services.signing_in.links import PURPOSE
 from connector.storage import people
 from connector.storage.seal import Seal
+from connector.storage.tables import signins
 from tests.web.stage import Stage
 
 
@@ -90,6 +92,43 @@ def test_whoever_wanted_a_page_gets_there_after_signing_in(stage: Stage) -> None
     browser, path = stage.browser(), f"/sessions/{stage.session.id}"
     assert browser.get(path).location == "/signin"
     assert browser.post(stage.sign_in_link(stage.ada)).location == path
+
+
+def asked_by_mail(stage: Stage, wanted: str | None) -> str:
+    """Want a page in one browser, and return the link that is mailed to whoever then asks there."""
+    browser = stage.browser()
+    if wanted is not None:
+        browser.get(wanted)
+    browser.post("/signin", {"email": stage.ada.email})
+    stage.mail()
+    link: str = stage.runtime.sender.letters[-1].link  # type: ignore[attr-defined]
+    return link.removeprefix(stage.runtime.settings.public_url)
+
+
+def test_whoever_wanted_a_page_gets_there_in_another_browser_too(stage: Stage) -> None:
+    path = f"/sessions/{stage.session.id}/offer?from=letter"
+    assert stage.browser().post(asked_by_mail(stage, path)).location == path
+
+
+def test_what_the_letter_was_asked_for_goes_before_what_the_browser_had_wanted_long_ago(stage: Stage) -> None:
+    path, other = f"/sessions/{stage.session.id}", stage.browser()
+    other.get("/calendars")
+    assert other.post(asked_by_mail(stage, path)).location == path
+
+
+@pytest.mark.parametrize("wanted", ["/sessions?" + "x" * 600, "/nowhere", None])
+def test_a_link_leads_to_no_page_that_is_none_or_too_long_to_keep(stage: Stage, wanted: str | None) -> None:
+    assert stage.browser().post(asked_by_mail(stage, wanted)).location == "/sessions"
+
+
+@pytest.mark.parametrize(
+    "stored", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "/ä", "/a\nb"]
+)
+def test_a_stored_page_that_is_none_of_ours_is_passed_over(stage: Stage, stored: str) -> None:
+    link = asked_by_mail(stage, f"/sessions/{stage.session.id}")
+    with stage.runtime.database.begin() as db:
+        db.execute(sa.update(signins).values(wanted=stored))
+    assert stage.browser().post(link).location == "/sessions"
 
 
 def test_signing_out_closes_every_page(stage: Stage) -> None:

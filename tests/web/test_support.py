@@ -75,12 +75,6 @@ def facts(stage: Stage, kind: type[Any]) -> list[Any]:
 # Who gets in
 
 
-def test_without_a_host_there_are_no_such_pages(stage: Stage) -> None:
-    browser = stage.signed_in()
-    assert browser.get("/support").status_code == 404
-    assert browser.get(page_of(stage)).status_code == 404
-
-
 def test_whoever_is_not_of_the_support_is_shown_nothing_but_the_way_in(desk: Stage, users: HostsUsers) -> None:
     users.support_name = None
     browser = desk.browser()

@@ -1,4 +1,4 @@
-"""One line in the log for each thing that happens as people sign in, by a practitioner's id at most."""
+"""One line in the log for each thing that happens as people sign in, by their id at most."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from enum import StrEnum
 from uuid import UUID
 
 import structlog
+
+from connector.domain.people import Role
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +29,7 @@ class Event(StrEnum):
     LIMITED_ELSEWHERE = "limited"  # too often, where nobody signs in
 
 
-def note(event: Event, practitioner_id: UUID | None = None, **about: str | int) -> None:
+def note(event: Event, person_id: UUID | None = None, *, role: Role = Role.PRACTITIONER, **about: str | int) -> None:
     """Log it; `about` says which page or kind of token. Never a name, an address or a token."""
-    who = {"practitioner": str(practitioner_id)} if practitioner_id else {}
+    who = {role.value: str(person_id)} if person_id else {}
     log.info(event.value, **who, **about)

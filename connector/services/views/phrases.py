@@ -67,6 +67,7 @@ LETTERS = {
     NoticeKind.ARRIVED_AFTER_ALL: marked("news that a message has arrived after all"),
     NoticeKind.TEXTS_ENDED: marked("news that the client gets no texts any more"),
     NoticeKind.SIGN_IN: marked("sign-in link"),
+    NoticeKind.SUPPORT_SIGN_IN: marked("sign-in link for support"),
 }
 
 ATTENDANCE = {

@@ -7,17 +7,17 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from connector.domain.notice_table import Link
-from connector.domain.people import Client, Practitioner
+from connector.domain.people import Client, Practitioner, Role, SupportPerson
 from connector.errors import NotFoundError
 from connector.services.scheduling import answers, mails, questions, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker
-from connector.storage import calendars, client_mails, offers, people, sessions, signins
+from connector.storage import calendars, client_mails, offers, people, sessions
 from connector.storage import questions as stored_questions
 from connector.storage.seal import Seal
 
 
-def of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | None:
+def of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | SupportPerson | None:
     """Return whom a mailed link is for, whether or not it still shows or decides anything.
 
     None if it is none of ours, if what it is about is gone, if it is for whoever is signed in, or if its page knows.
@@ -28,7 +28,7 @@ def of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Prac
         return None
 
 
-def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | None:
+def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Practitioner | SupportPerson | None:
     match link:
         case Link.ANSWER:
             offer = offers.get(db, seal.identity(answers.PURPOSE, token))
@@ -43,8 +43,9 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
             calendar_id, _ = seal.subject(breaker.PURPOSE, token)
             return people.practitioner(db, calendars.calendar(db, calendar_id).practitioner_id)
         case Link.SIGN_IN:
-            practitioner_id = signins.practitioner(db, seal.identity(links.PURPOSE, token))
-            return people.practitioner(db, practitioner_id) if practitioner_id else None
+            return links.person(db, seal, token, role=Role.PRACTITIONER)
+        case Link.SUPPORT_SIGN_IN:
+            return links.person(db, seal, token, role=Role.SUPPORT)
         case Link.MAIL:
             mail = client_mails.get(db, seal.identity(mails.PURPOSE, token))
             return people.practitioner(db, sessions.get(db, mail.session_id).practitioner_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.offer import Alternative, Offer, OfferState
-from connector.domain.people import Client, Practitioner
+from connector.domain.people import Client, Practitioner, Role
 from connector.domain.session import Location, Session, SessionState
 from connector.errors import NotFoundError
 from connector.services.views.offers import state_now
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from connector.language.telling import Teller
 
 MOST = 20  # sessions that a search shows; whoever finds more says more
+MOST_AUDITED = 1000  # lines: whoever wants more names fewer days
 SHORTEST = 3  # letters of a name: fewer would list everybody
 
 _ANSWERABLE = (OfferState.OPEN, OfferState.LAPSED, OfferState.REJECTED)
@@ -69,7 +71,10 @@ class SupportPage:
 
 
 def find(db: Connection, text: str, *, now: datetime) -> tuple[FoundSession, ...]:
-    """Return sessions by their id, or their client's name, address, number or id; those to come first."""
+    """Return sessions by a reference, or their client's name, address, number or id; those to come first.
+
+    A reference is the id of a session or of an offer, ours or the host's, or the UID of an invitation.
+    """
     found = {session.id: session for session in _found(db, text.strip(), now)}
     coming = [session for session in found.values() if session.when.span.end > now]
     over = [session for session in found.values() if session.when.span.end <= now]
@@ -92,11 +97,22 @@ def _found(db: Connection, text: str, now: datetime) -> Iterator[Session]:
     for known in (sessions.known_as(db, text), sessions.by_external_id(db, text)):
         if known is not None:
             yield known
+    yield from _of_offers(db, text)
     own = _ids(text)
     called = people.clients_called(db, ids=own, external_ids=[text], emails=[text], phones=["".join(text.split())])
     named = people.clients_named(db, text, most=MOST) if len(text) >= SHORTEST else ()
     ids = {client.id for client in (*called, *named) if not client.erased}
     yield from sessions.of_clients(db, ids, since=now - LOOKS_BACK, most=10 * MOST)
+
+
+def _of_offers(db: Connection, text: str) -> Iterator[Session]:
+    """Return the session of an offer that is called so, by us or by its host."""
+    called = offers.by_external_id(db, text)
+    if called is not None:
+        yield sessions.get(db, called.session_id)
+    for identity in _ids(text):
+        with suppress(NotFoundError):
+            yield sessions.get(db, offers.get(db, identity).session_id)
 
 
 def _ids(text: str) -> Sequence[UUID]:
@@ -124,6 +140,31 @@ def page(db: Connection, session_id: UUID, *, teller: Teller, now: datetime) -> 
         is_coming=session.state is SessionState.BOOKED and session.when.span.end > now,
         address_fails=conversations.address_fails(db, session.practitioner_id, client),
         timeline=tuple(line_of(fact, teller) for fact in timeline.of_session(db, session_id)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One thing that support has looked at or done; `session_id` is None where it was about no session."""
+
+    at: datetime
+    who: str
+    what: str
+    why: str
+    session_id: UUID | None
+
+
+def audit(db: Connection, *, since: datetime, teller: Teller) -> tuple[AuditLine, ...]:
+    """Return what support has looked at and done since then, the last first."""
+    return tuple(
+        AuditLine(
+            at=fact.at,
+            who=fact.by.name,
+            what=line_of(fact, teller).what,
+            why=fact.by.reason,
+            session_id=fact.session_id,
+        )
+        for fact in timeline.of_role(db, Role.SUPPORT, since=since, most=MOST_AUDITED)
     )
 
 

@@ -26,6 +26,7 @@ from connector.storage.tables.people import (
     link_requests,
     practitioners,
     signins,
+    support_people,
     working_hours,
 )
 from connector.storage.tables.scheduling import (
@@ -101,6 +102,7 @@ __all__ = [
     "short_links",
     "signins",
     "spent_tokens",
+    "support_people",
     "unfetched_mails",
     "unknown_entries",
     "unread_events",

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, false, func
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    false,
+    func,
+)
 
 from connector.storage.columns import ZONE, UtcDateTime, Uuid, external_id, metadata, version
 
@@ -70,14 +83,30 @@ clients = Table(
 )
 Index("ix_clients_lower_email", func.lower(clients.c.email))
 
+# Who helps clients, named by whoever runs the installation.
+support_people = Table(
+    "support_people",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False, unique=True),
+    Column("locale", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+_ONE_PERSON = "(practitioner_id IS NULL) <> (support_id IS NULL)"
+
 signins = Table(
     "signins",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id")),
+    Column("support_id", Uuid, ForeignKey("support_people.id", ondelete="CASCADE"), index=True),
     Column("expires_at", UtcDateTime, nullable=False),  # or since when a newer one has taken its place
     Column("used_at", UtcDateTime),  # or since when its practitioner wants it used no more
     Column("made_at", UtcDateTime),  # NULL in what an older version has mailed
+    Column("wanted", Text),  # the page that whoever asked had wanted to see: a path of ours
+    CheckConstraint(_ONE_PERSON, name="one_person"),
 )
 
 # Who asked for a sign-in link, until a worker has looked whether there is somebody of that address.
@@ -87,14 +116,21 @@ link_requests = Table(
     Column("id", Uuid, primary_key=True),
     Column("address", Text, nullable=False),  # as typed
     Column("asked_at", UtcDateTime, nullable=False),
+    Column("role", String(16), nullable=False, server_default="practitioner"),  # among whom to look
+    Column("wanted", Text),  # as above
 )
 
-# Browsers in which a practitioner is signed in.
+# Browsers in which a practitioner, or somebody of support, is signed in.
 browsers = Table(
     "browsers",
     metadata,
     Column("id", LargeBinary, primary_key=True),  # SHA-256 of the token that the browser holds
-    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False, index=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), index=True),
+    Column("support_id", Uuid, ForeignKey("support_people.id", ondelete="CASCADE"), index=True),
     Column("signed_in_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),  # when it last asked for a page, to a few minutes
+    Column("trusted", Boolean, nullable=False, server_default=false()),  # does not end for being unused a while
+    Column("program", String(32)),  # of a closed list, such as Firefox
+    Column("system", String(32)),  # likewise, such as Windows
+    CheckConstraint(_ONE_PERSON, name="one_person"),
 )

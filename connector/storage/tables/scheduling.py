@@ -192,4 +192,10 @@ facts = Table(
     Column("actor_reason", Text, nullable=False),
     Column("details", Text, nullable=False),  # JSON of what the kind of fact adds
     Index("ix_facts_practitioner_id_id", "practitioner_id", "id"),
+    Index(
+        "ix_facts_support",
+        "at",
+        sqlite_where=text("actor_role = 'support'"),
+        postgresql_where=text("actor_role = 'support'"),
+    ),
 )
