@@ -10,6 +10,7 @@ import click
 from connector.cli._options import locale
 from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table
 from connector.domain.people import SupportPerson
+from connector.language.offered import ENGLISH_ONLY
 from connector.language.telling import Teller
 from connector.services import support_people
 from connector.services.views import support as views
@@ -75,7 +76,7 @@ def log(*, days: int, as_json: bool) -> None:
     """Show what support has looked at and done, by whom and why, the last first."""
     runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
-        teller = Teller.to(locale="en", zone="UTC")
+        teller = Teller.to(locale="en", zone="UTC", languages=ENGLISH_ONLY)
         lines = views.audit(db, since=runtime.clock() - timedelta(days=days), teller=teller)
     if as_json:
         print_json(

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from typing import Literal
 from uuid import UUID
 
 from connector.domain.span import zone_named
@@ -53,6 +54,9 @@ class Role(StrEnum):
     HOST = "host"
     OPERATOR = "operator"
     CLOCK = "clock"
+
+
+Signing = Literal[Role.PRACTITIONER, Role.SUPPORT]  # who signs in here; what lets in as the one never does as the other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from connector.domain.facts import (
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES
 from connector.domain.offer import Offer, OfferState
-from connector.domain.people import Client, Medium, Practitioner, Role, SupportPerson
+from connector.domain.people import Client, Medium, Practitioner, Role, Signing, SupportPerson
 from connector.domain.question import QUESTIONS
 from connector.domain.session import Session
 from connector.errors import NotFoundError
@@ -45,7 +45,6 @@ from connector.storage import (
     troubles,
 )
 from connector.storage.ledger import Key, Kind
-from connector.storage.signins import Signing
 
 LANE = "mail"
 STOPPED = "stopped"  # why a text did not arrive: its reader wants none any more

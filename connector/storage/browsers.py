@@ -17,9 +17,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, literal, or_, select, update
 
 from connector.domain.device import Device
-from connector.domain.people import Role
+from connector.domain.people import Role, Signing
 from connector.storage import installation
-from connector.storage.signins import Signing
 from connector.storage.tables import browsers, practitioners, support_people
 
 _WHOSE: Mapping[Role, Any] = MappingProxyType(

@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from connector.domain.people import Role
+from connector.domain.people import Role, Signing
 from connector.storage import installation
 from connector.storage.tables import link_requests, signins
-
-Signing = Literal[Role.PRACTITIONER, Role.SUPPORT]  # who signs in; a sign-in of one role lets nobody in as the other
 
 _WHOSE: Mapping[Role, Any] = MappingProxyType(
     {Role.PRACTITIONER: signins.c.practitioner_id, Role.SUPPORT: signins.c.support_id}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from connector import paths
 from connector.domain.device import Device
-from connector.domain.people import Actor, Role
+from connector.domain.people import Actor, Role, Signing
 from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.language.failures import told
 from connector.language.messages import marked
@@ -24,7 +24,6 @@ from connector.services.signing_in import browsers
 from connector.services.signing_in.browsers import Browser, Entered
 from connector.services.signing_in.log import Event, note
 from connector.services.views import practitioners
-from connector.storage.signins import Signing
 from connector.web import framing, presence, speaking
 from connector.web.presence import StrangerError
 

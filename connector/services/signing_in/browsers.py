@@ -14,14 +14,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from connector.domain.device import Device
-from connector.domain.people import Role
+from connector.domain.people import Role, Signing
 from connector.services.signing_in import links
 from connector.services.signing_in.log import Event, note
 from connector.storage import browsers, signins
 from connector.storage.browsers import Browser, Since
 from connector.storage.database import Database, is_busy
 from connector.storage.seal import Seal
-from connector.storage.signins import Signing
 
 __all__ = [
     "IDLE",

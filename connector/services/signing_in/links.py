@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from connector.domain.people import Practitioner, Role, SupportPerson
+from connector.domain.people import Practitioner, Role, Signing, SupportPerson
 from connector.services import notices
 from connector.services.policy import Policy
 from connector.services.signing_in.log import Event
@@ -24,7 +24,7 @@ from connector.storage import ledger, people, signins, support_people
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind
 from connector.storage.seal import Seal
-from connector.storage.signins import LinkRequest, Signing, UsedSignIn
+from connector.storage.signins import LinkRequest, UsedSignIn
 
 PURPOSE, SUPPORT_PURPOSE = "sign-in", "support-sign-in"  # a link of the one lets nobody in as the other
 MOST_LETTERS = 5  # to one address; the last one stays good until there may be another
