@@ -6,6 +6,7 @@
     ├ RuleError                   the domain says no: shown to the person
     │ ├ NotFoundError             no such thing, or none that this person may see
     │ ├ ExistsError               there is one already, by the name or the address that was given
+    │ ├ DuplicateError            somebody like that is here already: asked about before they are saved
     │ ├ InUseError                something stands that has to end first
     │ ├ PastSpanError             the time lies in the past
     │ ├ WallTimeError             a local time that does not exist, or exists twice
@@ -118,6 +119,24 @@ class ExistsError(RuleError):
     ) -> None:
         super().__init__(words, code=code, field=field, **values)
         self.known = known
+
+
+class DuplicateError(RuleError):
+    """Somebody with the same address, number or name is here already, and whoever asks has not said that they know.
+
+    Attributes:
+        key: Names all of them, for who accepts what they were shown.
+        found: Their ids.
+    """
+
+    status = 409
+
+    def __init__(
+        self, words: str, /, *, code: str, key: str, found: Sequence[UUID], field: str | None = None, **values: Any
+    ) -> None:
+        super().__init__(words, code=code, field=field, **values)
+        self.key = key
+        self.found = tuple(found)
 
 
 class InUseError(RuleError):

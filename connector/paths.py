@@ -14,6 +14,7 @@ AWAY = "/away"
 ANSWERS = "/answer"  # no page: what is below it is
 SESSIONS = "/sessions"
 CALENDARS = "/calendars"
+CLIENTS = "/clients"
 SUPPORT = "/support"
 SUPPORT_SIGN_IN = "/support/signin"
 SUPPORT_SIGN_OUT = "/support/signout"
@@ -31,6 +32,7 @@ OWN = frozenset(
         "away",
         "calendars",
         "clash",
+        "clients",
         "connect",
         "deliveries",
         "feed",
@@ -142,6 +144,11 @@ def offer(session_id: str) -> str:
 def support_session(session_id: str) -> str:
     """Return the path of the page of a session for somebody of a host's support."""
     return f"{SUPPORT}/sessions/{session_id}"
+
+
+def client(client_id: str) -> str:
+    """Return the path of the practitioner's page of a client."""
+    return f"{CLIENTS}/{client_id}"
 
 
 def connection(connection_id: str) -> str:

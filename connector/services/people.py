@@ -19,7 +19,8 @@ from connector.domain.people import Actor, Client, Consent, Practitioner, check_
 from connector.domain.session import Session, SessionState
 from connector.errors import ExistsError, InUseError, RuleError
 from connector.sentence import Sentence
-from connector.services import capabilities, consent, conversations, standstill
+from connector.services import capabilities, consent, conversations, duplicates, standstill
+from connector.services.duplicates import ANYBODY, Acceptance
 from connector.services.recording import keep_times_anew, make_calendars_due
 from connector.services.signing_in import browsers
 from connector.services.signing_in.log import Event, note
@@ -104,6 +105,8 @@ def change_client(
     by: Actor,
     now: datetime,
     match: Match = whatever,
+    of: UUID | None = None,
+    accepted: Acceptance = ANYBODY,
 ) -> Client:
     """Change what is given about a client, and tell them at a new address what is still true.
 
@@ -114,8 +117,10 @@ def change_client(
         by: Who does it.
         now: Aware UTC.
         match: Compares their version.
+        of: The practitioner who does it; other practitioners of the client do not learn by whom it was done.
+        accepted: What was said to others who are like them then.
 
-    Raises: NotFoundError, RuleError.
+    Raises: NotFoundError; DuplicateError; RuleError.
     """
     standstill.check(db)
     own: Sequence[Session] = [
@@ -127,7 +132,9 @@ def change_client(
     match(before.version)
     check_not_erased(before)
     changed = _client_with(db, before, changes, now)
-    own = capabilities.end_for_client(db, client_id, own, capabilities.lost(before, changed), by=by, now=now)
+    duplicates.check_changed(db, before, changed, of=of, accepted=accepted)
+    nobody_named = by if of is None else replace(by, name="")  # for whoever else gives them sessions
+    own = capabilities.end_for_client(db, client_id, own, capabilities.lost(before, changed), by=nobody_named, now=now)
     if changed.email and changed.email != before.email:
         conversations.readdress(db, client_id, changed.email, by=by, now=now)
     people.save_client(db, changed)
@@ -142,7 +149,8 @@ def change_client(
         practitioner = practitioners[session.practitioner_id]
         note = conversations.try_anew if changed.reachable - before.reachable else conversations.witness
         note(db, practitioner, changed, session, now=now)
-        fact = PersonChanged(at=now, by=by, session_id=session.id, who="client", changed=names)
+        actor = by if of == practitioner.id else nobody_named
+        fact = PersonChanged(at=now, by=actor, session_id=session.id, who="client", changed=names)
         timeline.append(db, practitioner.id, [fact] if names else [])
         if changed.name != before.name:
             make_calendars_due(db, practitioner.id, now=now)

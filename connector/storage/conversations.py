@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.domain.conversation import Conversation
 from connector.domain.notice import Notice
 from connector.domain.notice_table import Audience
 from connector.domain.people import Client, Medium
-from connector.storage.tables import conversations, messages, pending_notices, sessions
+from connector.storage.tables import clients, conversations, messages, pending_notices, sessions
 
 NO_CHANNEL = "no channel"  # why something could not be told: there is no way to reach its reader
 
@@ -171,14 +171,38 @@ def refuses_mail(db: Connection, practitioner_id: UUID) -> bool:
 
 def address_fails(db: Connection, practitioner_id: UUID, client: Client) -> bool:
     """Whether the last letter of a practitioner to a client, at the address they have now, was refused or came back."""
-    to_them = (
-        (conversations.c.practitioner_id == practitioner_id)
-        & (conversations.c.reader == Audience.CLIENT.value)
-        & (conversations.c.medium == Medium.EMAIL.value)
-        & (conversations.c.address == client.email)
-        & conversations.c.session_id.in_(select(sessions.c.id).where(sessions.c.client_id == client.id))
+    return client.id in addresses_failing(db, practitioner_id, [client.id])
+
+
+def addresses_failing(db: Connection, practitioner_id: UUID, client_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these clients to whom, at the address they have now, the last letter was refused or came back."""
+    is_refused = conversations.c.refused.is_not(None)
+    query = (
+        select(
+            sessions.c.client_id,
+            func.max(case((is_refused, conversations.c.tried_at))).label("refused_at"),
+            func.max(case((~is_refused, conversations.c.tried_at))).label("arrived_at"),
+        )
+        .select_from(
+            conversations.join(sessions, sessions.c.id == conversations.c.session_id).join(
+                clients, clients.c.id == sessions.c.client_id
+            )
+        )
+        .where(
+            conversations.c.practitioner_id == practitioner_id,
+            conversations.c.reader == Audience.CLIENT.value,
+            conversations.c.medium == Medium.EMAIL.value,
+            conversations.c.address == clients.c.email,
+            clients.c.email != "",
+            sessions.c.client_id.in_(set(client_ids)),
+        )
+        .group_by(sessions.c.client_id)
     )
-    return bool(client.email) and _is_last_refused(db, to_them)
+    return {
+        row.client_id
+        for row in db.execute(query)
+        if row.refused_at is not None and (row.arrived_at is None or row.arrived_at <= row.refused_at)
+    }
 
 
 def _is_last_refused(db: Connection, to_them: ColumnElement[bool]) -> bool:

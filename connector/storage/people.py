@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from connector.domain.people import Client, Consent, Level, Medium, Practitioner, check_address
@@ -21,6 +21,7 @@ from connector.storage.pages import behind
 from connector.storage.tables import clients, practitioners, sessions
 from connector.storage.versions import named_once, raising
 
+_DIGITS = 4  # of a number that is searched for: fewer stand in everybody's
 _ADDRESS_LOCK = 0x6D61696C  # the first half of the advisory lock of an address; the second is its hash
 # Written once: to write a statement takes longer than to ask it.
 _CLIENT = select(clients).where(clients.c.id == bindparam("client_id"))
@@ -228,6 +229,76 @@ def clients_named(db: Connection, part: str, *, most: int) -> Sequence[Client]:
     insensitive = func.lower(clients.c.name).contains(part.lower(), autoescape=True)
     query = select(clients).where(or_(holds, insensitive), clients.c.erased_at.is_(None))
     return [_client(row) for row in db.execute(query.order_by(clients.c.name, clients.c.id).limit(most))]
+
+
+def clients_of(
+    db: Connection, practitioner_id: UUID, *, text: str = "", after: UUID | None = None, most: int
+) -> Sequence[Client]:
+    """Return whom a practitioner knows, by name, those after one of them; erased clients are nobody any more.
+
+    Args:
+        db: The transaction.
+        practitioner_id: Who knows them.
+        text: What stands in their name, address, number or external id; empty for whatever does.
+        after: Who stands before them in that order.
+        most: How many at most.
+    """
+    by_name = func.lower(clients.c.name)
+    query = select(clients).where(_known_to(practitioner_id), clients.c.erased_at.is_(None))
+    if text:
+        query = query.where(_says(text))
+    if after is not None:
+        former = clients.alias()
+        place = select(func.lower(former.c.name)).where(former.c.id == after).scalar_subquery()
+        query = query.where(or_(by_name > place, and_(by_name == place, clients.c.id > after)))
+    return [_client(row) for row in db.execute(query.order_by(by_name, clients.c.id).limit(most))]
+
+
+def _says(text: str) -> ColumnElement[bool]:
+    """Say that a text stands in what is known of a client; SQLite knows small and capital letters of ASCII alone."""
+    written = {text, text.lower(), text.capitalize(), text.title(), text.upper()}
+    number = "".join(character for character in text if character in "+0123456789")
+    return or_(
+        *(clients.c.name.contains(one, autoescape=True) for one in sorted(written)),
+        func.lower(clients.c.name).contains(text.lower(), autoescape=True),
+        func.lower(clients.c.email).contains(text.lower(), autoescape=True),
+        *([clients.c.phone.contains(number, autoescape=True)] if len(number) >= _DIGITS else []),
+        clients.c.external_id == text,
+    )
+
+
+def clients_alike(
+    db: Connection, *, name: str = "", email: str = "", phone: str = "", of: UUID | None, but: UUID | None, most: int
+) -> Sequence[Client]:
+    """Return clients with the same name, address or number, as far as these are given; case does not matter.
+
+    `of` is the practitioner who asks and sees whom they know, None for whoever may see everybody; `but` is left out.
+    """
+    same = [
+        *([func.lower(clients.c.name).in_({name.lower(), _ascii_lower(name)})] if name else []),
+        *([func.lower(clients.c.email) == _comparable(email)] if email else []),
+        *([clients.c.phone == phone] if phone else []),
+    ]
+    if not same:
+        return []
+    query = select(clients).where(or_(*same), clients.c.erased_at.is_(None))
+    if of is not None:
+        query = query.where(_known_to(of))
+    if but is not None:
+        query = query.where(clients.c.id != but)
+    return [_client(row) for row in db.execute(query.order_by(clients.c.created_at, clients.c.id).limit(most))]
+
+
+def _ascii_lower(text: str) -> str:
+    """Return a text as SQLite writes it small."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)
+
+
+def practitioners_named(db: Connection, name: str, *, most: int) -> Sequence[Practitioner]:
+    """Return practitioners who are called just so, but for small and capital letters."""
+    same = func.lower(practitioners.c.name).in_({name.lower(), _ascii_lower(name)})
+    query = select(practitioners).where(same).order_by(practitioners.c.created_at, practitioners.c.id).limit(most)
+    return [_practitioner(row) for row in db.execute(query)]
 
 
 def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:

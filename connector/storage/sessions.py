@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, insert, or_, select
 
 from connector.domain.facts import FlagReason
 from connector.domain.offer import OfferState
@@ -158,6 +158,44 @@ def of_clients(db: Connection, client_ids: Collection[UUID], *, since: datetime,
     own = sessions.c.client_id.in_(set(client_ids)) & (sessions.c.ends_at > since)
     query = select(sessions).where(own).order_by(sessions.c.starts_at, sessions.c.id).limit(most)
     return [session_of(row) for row in db.execute(query)]
+
+
+def of_both(
+    db: Connection,
+    practitioner_id: UUID,
+    client_id: UUID,
+    *,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    most: int,
+) -> Sequence[Session]:
+    """Return a practitioner's sessions with a client: earliest first those that end `after`; or latest first others.
+
+    `before` leaves out whatever begins then or later.
+    """
+    own = (sessions.c.practitioner_id == practitioner_id) & (sessions.c.client_id == client_id)
+    query = select(sessions).where(own)
+    if after is not None:
+        query = query.where(sessions.c.ends_at > after).order_by(sessions.c.starts_at, sessions.c.id)
+    else:
+        query = query.order_by(sessions.c.starts_at.desc(), sessions.c.id.desc())
+    if before is not None:
+        query = query.where(sessions.c.starts_at < before)
+    return [session_of(row) for row in db.execute(query.limit(most))]
+
+
+def next_starts(
+    db: Connection, practitioner_id: UUID, client_ids: Collection[UUID], *, now: datetime
+) -> dict[UUID, datetime]:
+    """Return when these clients have their next session with a practitioner, those who have one."""
+    own = (
+        (sessions.c.practitioner_id == practitioner_id)
+        & sessions.c.client_id.in_(set(client_ids))
+        & (sessions.c.state == SessionState.BOOKED.value)
+        & (sessions.c.ends_at > now)
+    )
+    query = select(sessions.c.client_id, func.min(sessions.c.starts_at).label("starts_at")).where(own)
+    return {row.client_id: row.starts_at for row in db.execute(query.group_by(sessions.c.client_id))}
 
 
 def to_publish(
