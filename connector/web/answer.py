@@ -26,8 +26,9 @@ from connector.errors import (
 )
 from connector.language.messages import marked
 from connector.services.scheduling import answers, codes
+from connector.services.views import page_states
 from connector.services.views.answer_page import AnswerPage, answer_page
-from connector.web import client_present, speaking, subscriptions, visit
+from connector.web import client_present, speaking, subscriptions, visit, watched
 
 pages = Blueprint("answer", __name__)
 pages.before_request(client_present.only_the_client)
@@ -54,6 +55,15 @@ def let_in() -> ResponseReturnValue:
 def show(token: str) -> ResponseReturnValue:
     """Show the times to choose from, or what happened."""
     return _show(token)
+
+
+@pages.get(f"{_PAGE}/state")
+def state(token: str) -> ResponseReturnValue:
+    """Tell whoever has the page open whether it would show something else by now."""
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        word = page_states.of_answer(db, runtime.seal, token, now=runtime.clock())
+    return watched.state(word)
 
 
 @pages.get(f"{_PAGE}/choose/<uuid:alternative_id>")
@@ -221,5 +231,6 @@ def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **
         notice=notice,
         subscription="" if page.gets_mail else subscriptions.address_of(page.session_id),
         typed=request.form.get("code", ""),
+        state="" if visit.acting() else page.version,
         **more,
     )

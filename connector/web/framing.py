@@ -29,12 +29,15 @@ class FramedPage:
     Attributes:
         title: What the window is called.
         stylesheet: The address of our stylesheet, for hosts whose policy wants links of their own making.
-        head: That link, ready for the head of the document.
+        script: The address of our script, a module, for hosts whose policy lets it run: it counts deadlines down and
+            shows what is new by itself. Without it everything works.
+        head: The link of the stylesheet, ready for the head of the document.
         body: The page.
     """
 
     title: Markup
     stylesheet: str
+    script: str
     head: Markup
     body: Markup
 
@@ -69,6 +72,7 @@ class Parts:
         self._page = FramedPage(
             title=Markup(title.strip()),  # noqa: S704 - from our own template, escaped there
             stylesheet=stylesheet,
+            script=url_for("static", filename="pencilled.js"),
             head=Markup('<link rel="stylesheet" href="{}">').format(stylesheet),
             body=Markup(body),  # noqa: S704 - as above
         )

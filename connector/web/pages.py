@@ -69,7 +69,10 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 64 * 1024
 
-_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _IN_STANDSTILL = ("calendars.reconnect",)  # what the decision after a restore may need: an account that can be read
 # People come in, and pushes make looks due that are put off.
@@ -218,6 +221,7 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
         question_address=questions.address,
         mail_address=mails.address,
         paused_address=paused.address,
+        seconds_until=lambda at: max(0, int((at - visit.runtime().clock()).total_seconds())),
         standing_still=lambda: standstill.stands(visit.runtime().database),
     )
 

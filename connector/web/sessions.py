@@ -20,8 +20,9 @@ from connector.sentence import Sentence
 from connector.services import consent
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
+from connector.services.views import page_states
 from connector.services.views.sessions import SessionPage, own_session, session_called, session_list, session_page
-from connector.web import speaking, visit
+from connector.web import speaking, visit, watched
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 
 _REASON = Sentence("Reason")
@@ -64,6 +65,15 @@ def every() -> ResponseReturnValue:
 def show(session_id: UUID) -> ResponseReturnValue:
     """Show everything about one session."""
     return _page(session_id)
+
+
+@pages.get("/<uuid:session_id>/state")
+def state(session_id: UUID) -> ResponseReturnValue:
+    """Tell whoever has the page of a session open whether it would show something else by now."""
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        word = page_states.of_session(db, visit.practitioner_id(), session_id, now=runtime.clock())
+    return watched.state(word)
 
 
 @pages.get(paths.session_called("<path:name>").removeprefix(paths.SESSIONS))
@@ -191,8 +201,12 @@ def to_session(session_id: UUID) -> ResponseReturnValue:
 
 
 def _page(session_id: UUID) -> str:
-    page = load(session_id)
-    return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=visit.runtime().clock())
+    runtime = visit.runtime()
+    now, practitioner_id = runtime.clock(), visit.practitioner_id()
+    with runtime.database.read() as db:
+        state = page_states.of_session(db, practitioner_id, session_id, now=now)  # first: what follows is no older
+        page = session_page(db, runtime.policy, practitioner_id, session_id, now=now, languages=runtime.languages)
+    return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=now, state=state)
 
 
 def _time_filled(page: SessionPage, now: datetime) -> TimeForm:

@@ -225,7 +225,7 @@ def require() -> ResponseReturnValue | None:
         return None
     if not signs_in_here():
         return to_sign_in(url_for("sessions.every") if acting() else _here())
-    if request.method == "GET":
+    if request.method == "GET" and not request.if_none_match:  # a page that asks for news is none to come back to
         cookie[_NEXT_PAGE] = _here()
     return redirect(url_for("signin.ask"), 303)
 

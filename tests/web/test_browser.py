@@ -1,4 +1,4 @@
-"""The pages in a real browser: by keyboard alone, on a phone, without a script of ours anywhere."""
+"""The pages in a real browser: by keyboard alone, on a phone."""
 
 from __future__ import annotations
 
@@ -166,6 +166,10 @@ class Page:
         wait = self._wait()
         wait.until(expected.text_to_be_present_in_element((By.TAG_NAME, "h1"), to))
         wait.until(lambda chromium: chromium.execute_script("return document.readyState") == "complete")
+
+    def wait_for_text(self, text: str) -> None:
+        """Wait until something is on the page that was not when it came."""
+        self._wait().until(expected.text_to_be_present_in_element((By.TAG_NAME, "body"), text))
 
     def _wait(self) -> WebDriverWait[webdriver.Chrome]:
         # Between two pages there is nothing to ask: the driver fails in several ways then, each of them passing.

@@ -41,7 +41,7 @@ def test_each_delivery_says_how_far_it_has_come_how_it_was_answered_and_when_it_
         assert words in cards
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
-    assert "<script" not in answer.text
+    assert "<script>" not in answer.text
     for name in ("Ada", "Kim", "Noor", "kim@example.org", "Lindenstraße", "?key=42"):
         assert name not in answer.text
 

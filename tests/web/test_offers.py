@@ -72,7 +72,8 @@ def test_sending_holds_every_time_and_warns_without_a_calendar(stage: Stage) -> 
     page = ada.get(answer.location).text
     assert "The offer is sent." in page
     assert "No calendar is connected: the times are kept free here" in page
-    assert "Kim Noor can answer until Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin)." in page
+    assert "Kim Noor can answer until <time" in page
+    assert ">Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin)</time>." in page
 
 
 def test_sending_twice_sends_once(stage: Stage) -> None:

@@ -23,8 +23,8 @@ from tests.web.remote_changes import page_of, paused_page, question_about_move
 from tests.web.stage import Browser, Stage, make_runtime, make_stage
 
 HARDENED = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
@@ -65,11 +65,14 @@ def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
         assert (sheet.status_code, sheet.headers["Cache-Control"]) == (200, "public, max-age=3600")
 
 
-def test_pages_load_nothing_from_elsewhere_and_need_no_script(stage: Stage) -> None:
+OUR_SCRIPT = '<script type="module" src="/static/pencilled.js"></script>'
+
+
+def test_pages_load_nothing_from_elsewhere_and_no_script_but_ours(stage: Stage) -> None:
     offer, ada = stage.offer(), stage.signed_in()
     for path in (stage.link(offer), "/signin", "/sessions", f"/sessions/{stage.session.id}/offer"):
         text = ada.get(path).text
-        assert "<script" not in text
+        assert text.count("<script") == text.count(OUR_SCRIPT) == 1
         assert "style=" not in text
         assert "http://" not in text
         assert "https://" not in text
@@ -81,7 +84,8 @@ def test_pages_a_letter_leads_to_carry_the_same_headers_and_load_nothing_either(
         answer = stage.browser().get(path)
         assert answer.status_code == 200
         assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED
-        for foreign in ("<script", "style=", "http://", "https://"):
+        assert answer.text.count("<script") == answer.text.count(OUR_SCRIPT) == 1
+        for foreign in ("style=", "http://", "https://"):
             assert foreign not in answer.text
 
 

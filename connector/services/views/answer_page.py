@@ -16,6 +16,7 @@ from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.services.scheduling import answers, codes
 from connector.services.sync import free_busy
+from connector.services.views import page_states
 from connector.services.views.offers import state_now
 from connector.storage import people, sessions
 from connector.storage.seal import Seal
@@ -56,6 +57,7 @@ class AnswerPage:
 
     `state` is as of now: an open offer whose deadline has come is lapsed, even before that is recorded.
     `came_by` is the medium of the link, `code` what has to be typed for an answer; None for nothing.
+    `version` is another as soon as the page would show something else.
     """
 
     offer_id: UUID
@@ -75,6 +77,7 @@ class AnswerPage:
     ended_at: datetime | None
     came_by: Medium
     code: CodeView | None
+    version: str
 
     def choice(self, alternative_id: UUID) -> Choice:
         """Return one of the times. Raises: NotFoundError."""
@@ -93,6 +96,7 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
     session = sessions.get(db, offer.session_id)
     client = people.client(db, session.client_id)
     choices = tuple(_choice(db, policy, alternative, session, now) for alternative in offer.alternatives)
+    version = page_states.of_clients_session(db, session.id, now=now)
     came_by, state = answers.came_by(seal, token), state_now(offer, now)
     return AnswerPage(
         offer_id=offer.id,
@@ -112,6 +116,7 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
         ended_at=offer.ended_at,
         came_by=came_by,
         code=_code(db, policy, offer, client, came_by, now) if state is OfferState.OPEN else None,
+        version=version,
     )
 
 
