@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,7 +31,7 @@ from connector.domain.people import CLOCK, Actor, Role
 from connector.domain.session import Location, Session
 from connector.domain.span import When
 from connector.domain.text import check_external_id
-from connector.errors import NotFoundError, OfferClosedError, RuleError, StaleAnswerError
+from connector.errors import NotFoundError, OfferClosedError, PastSpanError, RuleError, StaleAnswerError
 
 MOST_ALTERNATIVES = 10
 SHORTEST_WINDOW = timedelta(seconds=1)
@@ -145,6 +146,34 @@ def draft(
     times = tuple(alternative.when for alternative in new_alternatives)
     fact = OfferDrafted(at=now, by=by, session_id=session.id, offer_id=offer.id, alternatives=times)
     return Transition(offer=offer, session=session, facts=(fact,))
+
+
+def faults(session: Session, times: Sequence[When], *, now: datetime) -> tuple[RuleError | None, ...]:
+    """Return what is wrong with each of these times as alternatives to a session; None where nothing is."""
+    spans = Counter(when.span for when in times)
+    return tuple(_fault(session, when, now, is_doubled=spans[when.span] > 1) for when in times)
+
+
+def _fault(session: Session, when: When, now: datetime, *, is_doubled: bool) -> RuleError | None:
+    try:
+        sessions.check_future(when, now)
+    except PastSpanError as error:
+        return error
+    if is_doubled:
+        return RuleError(
+            "This time is offered twice: %(when)s. Remove one of the two.",
+            code="alternative_doubled",
+            field="alternatives",
+            when=when.local,
+        )
+    if when.span == session.when.span:
+        return RuleError(
+            "This is the session's own time: %(when)s. Offer other times only.",
+            code="alternative_is_own_time",
+            field="alternatives",
+            when=when.local,
+        )
+    return None
 
 
 def redraft(
@@ -436,23 +465,9 @@ def _check_alternatives(session: Session, alternatives: tuple[Alternative, ...],
             field="alternatives",
             most=MOST_ALTERNATIVES,
         )
-    spans = [a.when.span for a in alternatives]
-    for alternative in alternatives:
-        sessions.check_future(alternative.when, now)
-        if spans.count(alternative.when.span) > 1:
-            raise RuleError(
-                "This time is offered twice: %(when)s. Remove one of the two.",
-                code="alternative_doubled",
-                field="alternatives",
-                when=alternative.when.local,
-            )
-        if alternative.when.span == session.when.span:
-            raise RuleError(
-                "This is the session's own time: %(when)s. Offer other times only.",
-                code="alternative_is_own_time",
-                field="alternatives",
-                when=alternative.when.local,
-            )
+    for fault in faults(session, [one.when for one in alternatives], now=now):
+        if fault is not None:
+            raise fault
 
 
 def _swapped(offer: Offer, new: Alternative) -> tuple[Alternative, ...]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_skeleton, get_timezone_location, get_timezone_name
+from babel.dates import format_skeleton, get_day_names, get_timezone_location, get_timezone_name
 
 from connector.domain.session import Location, LocationKind
 from connector.domain.span import When, zone_named
 from connector.language.catalogues import Language
 from connector.language.offered import Languages
-from connector.language.values import PLAINER, day, hour
+from connector.language.values import PLAINER, hour
+from connector.language.values import day as written_day
 
 _LONGEST_ABBREVIATION = 5
 
@@ -105,6 +106,28 @@ class Teller:
         date_named = format_skeleton("yMMMEd", local, locale=self.language.formats)
         return f"{date_named}, {self._clock(local)} {self._abbreviation(local)}".translate(PLAINER)
 
+    def day(self, day: date) -> str:
+        """Tell a day."""
+        return written_day(day, self.language.formats)
+
+    def weekday(self, number: int) -> str:
+        """Tell a day of the week; Monday is 0."""
+        return str(get_day_names("wide", "stand-alone", locale=self.language.formats)[number])
+
+    def times_of_day(self, start: int, end: int) -> str:
+        """Tell a stretch of a day whose zone is named nearby, in minutes that its clock shows."""
+        first, last = (hour(time(minute // 60 % 24, minute % 60), self.language.formats) for minute in (start, end))
+        return self.language.say_as("times of day", "%(start)s–%(end)s", start=first, end=last)  # noqa: RUF001 - how a stretch of time is written
+
+    def time_of_day(self, at: datetime, zone: str = "") -> str:
+        """Tell a time of day whose zone is named nearby; on the clock of another, with the weekday if that differs."""
+        here = at.astimezone(zone_named(self.zone))
+        there = at.astimezone(zone_named(zone or self.zone))
+        if here.date() == there.date():
+            return self._time(there)
+        weekday = format_skeleton("E", there, locale=self.language.formats).translate(PLAINER)
+        return self.language.say_as("weekday and time", "%(weekday)s %(time)s", weekday=weekday, time=self._time(there))
+
     def say(self, message: str, /, **filled: Any) -> str:
         """Say a message, with times told on the reader's clock."""
         return self.language.say(message, **{name: self._told(value) for name, value in filled.items()})
@@ -165,7 +188,7 @@ class Teller:
         return self.language.clock(local.time())
 
     def _date(self, local: datetime) -> str:
-        return day(local.date(), self.language.formats)
+        return written_day(local.date(), self.language.formats)
 
     def _time(self, local: datetime) -> str:
         return hour(local.time(), self.language.formats)

@@ -93,10 +93,19 @@ def change(
     return current(db, practitioner, now=now)
 
 
-def confirm(db: Connection, practitioner_id: UUID, *, by: Actor, now: datetime) -> CurrentHours:
+def confirm(
+    db: Connection,
+    practitioner_id: UUID,
+    *,
+    by: Actor,
+    now: datetime,
+    seen: Callable[[CurrentHours], None] = lambda _before: None,
+) -> CurrentHours:
     """Have the hours that are shown count as said: those that were learnt change no more with each session.
+
+    `seen`: as of `change`.
 
     Raises: NotFoundError; StandstillError.
     """
     practitioner = standstill.lock(db, practitioner_id)
-    return change(db, practitioner_id, current(db, practitioner, now=now).hours, by=by, now=now)
+    return change(db, practitioner_id, current(db, practitioner, now=now).hours, by=by, now=now, seen=seen)

@@ -36,8 +36,8 @@ _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
 class TimeInput:
     """One date, time and duration as typed; `which` answers the question for a time that comes twice.
 
-    `ask` shows that question; `error` says what is wrong with these fields; `conflict` is the key of what stands there
-    already, to be accepted with a box.
+    `ask` shows that question; `error` says what is wrong with these fields, or with that of the `minutes` alone if
+    `is_length` says so; `conflict` is the key of what stands there already, to be accepted with a box.
     """
 
     date: str = ""
@@ -46,6 +46,7 @@ class TimeInput:
     which: str = ""
     ask: bool = False
     error: str = ""
+    is_length: bool = False
     conflict: str = ""
 
     @classmethod
@@ -100,7 +101,7 @@ class TimeInput:
         """Return the same fields with what is wrong with them."""
         conflict = error.key if isinstance(error, ConflictError) else ""
         ask = isinstance(error, WallTimeError) and bool(error.choices)
-        return replace(self, error=visit.refusal(error), ask=ask, conflict=conflict)
+        return replace(self, error=visit.refusal(error), is_length=error.field == "minutes", ask=ask, conflict=conflict)
 
     def _duration(self) -> timedelta:
         try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -12,75 +12,93 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from connector import paths
-from connector.domain.offer import LONGEST_WINDOW, MOST_ALTERNATIVES, Offer
+from connector.domain.offer import MOST_ALTERNATIVES, Offer
 from connector.domain.people import Actor
-from connector.domain.session import Location, Session
-from connector.domain.span import When
-from connector.errors import NotFoundError, RuleError
+from connector.errors import NotFoundError, RuleError, TimeTakenError
+from connector.services import working_hours
 from connector.services.scheduling import offers
 from connector.services.scheduling.conflicts import Consent
 from connector.services.sync import free_busy
+from connector.services.views.offering import offering, seen, until
 from connector.services.views.offers import AlternativeView, OfferView
 from connector.services.views.sessions import SessionPage, own_session
+from connector.services.working_hours import CurrentHours
 from connector.web import speaking, visit
-from connector.web.forms import PlaceInput, TimeInput
+from connector.web.draft_form import DraftForm, in_order
+from connector.web.forms import TimeInput
 from connector.web.sessions import load, reader_of, to_session
-
-FIRST_ROWS, MORE_ROWS = 3, 3
-_HOUR = timedelta(hours=1)
 
 pages = Blueprint("offers", __name__, url_prefix=paths.offer("<uuid:session_id>"))
 pages.before_request(visit.require)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One time of a draft as typed, with a place of its own if it has one."""
-
-    time: TimeInput
-    place: PlaceInput
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was typed here."""
-        return self.time.blank and not self.place.text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DraftForm:
-    """The form of a draft as typed; `hours` is the client's time to answer, empty for the usual."""
-
-    rows: tuple[Row, ...]
-    hours: str = ""
-    error: str = ""
-
-
 @pages.route("", methods=["GET", "POST"])
 def draft(session_id: UUID) -> ResponseReturnValue:
     """Note down times; nothing is sent and nothing is held."""
-    page = load(session_id)
+    page, runtime = load(session_id), visit.runtime()
     if not visit.acting():
-        _refresh_free_busy(page)
-        return _draft_form(page, _filled(page))
-    form = _from_form(request.form, page.session)
-    if "more" in request.form:
-        return _draft_form(page, replace(form, rows=form.rows + _blank_rows(page.session, MORE_ROWS)))
-    runtime = visit.runtime()
+        zone, window = page.client.zone, runtime.policy.window
+        form = DraftForm.of_draft(page.draft, page.session, client_zone=zone, window=window)
+        form = replace(form, first=_first_day(request.args.get("from", "")))
+        if request.method == "GET":
+            _ask_for_free_times(page, form)
+        return _draft_form(page, form)
+    form = DraftForm.from_form(request.form, page.session, client_zone=page.client.zone)
+    if form.asks_for_more:
+        return _draft_form(page, form.with_more(page.session))
+    if "show" in request.form:
+        _ask_for_free_times(page, form)
+        return _draft_form(page, form)
+    if "confirm" in request.form:
+        return _confirm_hours(page, form, request.form["confirm"])
+    return _note_down(page, form)
+
+
+def _note_down(page: SessionPage, form: DraftForm) -> ResponseReturnValue:
+    """Store the draft, or show all that is wrong with it, each at its field."""
+    runtime, session = visit.runtime(), page.session
     now = runtime.clock()
-    form, alternatives = _read(form, page.session, now)
-    if any(row.time.error or row.place.error for row in form.rows):
-        error_text = speaking.say("Please correct the marked times. Nothing has been saved yet.")
-        return _draft_form(page, replace(form, error=error_text), status=422)
+    form, alternatives = form.read(session, now)
+    window, form = form.window()
+    with runtime.database.read() as db:
+        faults = offers.faults(db, session, [when for when, _place in alternatives], now=now)
+    is_taken = not form.focus and all(fault is None or isinstance(fault, TimeTakenError) for fault in faults)
+    form = form.with_faults(faults)
+    if form.focus:
+        error = speaking.say("Please correct what is marked. Nothing has been saved yet.")
+        return _draft_form(page, replace(form, error=error), status=409 if is_taken else 422)
     try:
-        window = _window(form.hours)
         with runtime.database.begin() as db:
-            own_session(db, visit.practitioner_id(), session_id)
-            offers.draft(db, runtime.policy, session_id, alternatives, by=visit.actor(db), now=now, window=window)
+            own_session(db, visit.practitioner_id(), session.id)
+            by = visit.actor(db)
+            offers.draft(db, runtime.policy, session.id, in_order(alternatives), by=by, now=now, window=window)
     except NotFoundError:
         raise
     except RuleError as error:
         return _draft_form(page, replace(form, error=visit.refusal(error)), status=visit.status_of(error))
-    return redirect(url_for("offers.review", session_id=session_id), 303)
+    return redirect(url_for("offers.review", session_id=session.id), 303)
+
+
+def _confirm_hours(page: SessionPage, form: DraftForm, shown: str) -> ResponseReturnValue:
+    """Have the hours count as said that the page has shown; what is ticked stays ticked."""
+    runtime = visit.runtime()
+
+    def check(current: CurrentHours) -> None:
+        if not seen(shown, current):
+            raise RuleError(
+                "Your hours are others by now than the page showed. These are the ones of now: look at them, and "
+                "confirm them if they are right.",
+                code="hours_changed",
+                field="hours",
+            )
+
+    try:
+        with runtime.database.begin() as db:
+            working_hours.confirm(db, visit.practitioner_id(), by=visit.actor(db), now=runtime.clock(), seen=check)
+    except RuleError as error:
+        return _draft_form(page, replace(form, error=visit.refusal(error)), status=visit.status_of(error))
+    flash(speaking.say("Thank you. Times are suggested within these hours from now on."), "done")
+    return _draft_form(page, form)
 
 
 @pages.get("/review")
@@ -227,74 +245,39 @@ def _draft_on_page(page: SessionPage) -> Offer:
     return page.draft
 
 
-def _filled(page: SessionPage) -> DraftForm:
-    if page.draft is None:
-        return DraftForm(rows=_blank_rows(page.session, FIRST_ROWS), hours=_hours(visit.runtime().policy.window))
-    rows = tuple(
-        Row(
-            time=TimeInput.of(alternative.when),
-            place=PlaceInput.of(alternative.location) if alternative.location else _no_place(page.session),
-        )
-        for alternative in page.draft.alternatives
-    )
-    return DraftForm(rows=rows + _blank_rows(page.session, FIRST_ROWS - len(rows)), hours=_hours(page.draft.window))
+def _first_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None  # the usual days, then
 
 
-def _from_form(form: Mapping[str, str], session: Session) -> DraftForm:
-    numbers = [n for n in range(MOST_ALTERNATIVES) if f"date-{n}" in form]
-    rows = tuple(
-        Row(time=TimeInput.from_form(form, f"-{n}"), place=PlaceInput.from_form(form, f"-{n}")) for n in numbers
-    )
-    return DraftForm(rows=rows or _blank_rows(session, FIRST_ROWS), hours=form.get("hours", "").strip())
-
-
-def _read(form: DraftForm, session: Session, now: datetime) -> tuple[DraftForm, list[tuple[When, Location | None]]]:
-    """Return the times, and the form with each row marked that cannot be one."""
-    rows, alternatives = [], []
-    for row in form.rows:
-        if row.blank:
-            rows.append(row)
-            continue
-        when, time = row.time.checked(session.when.zone, after=now)
-        place, place_input = row.place.checked()
-        rows.append(Row(time=time, place=place_input))
-        if when is not None:
-            alternatives.append((when, place if place != session.location else None))
-    return replace(form, rows=tuple(rows)), alternatives
-
-
-def _blank_rows(session: Session, count: int) -> tuple[Row, ...]:
-    minutes = TimeInput.of(session.when).minutes
-    return tuple(Row(time=TimeInput(minutes=minutes), place=_no_place(session)) for _ in range(count))
-
-
-def _no_place(session: Session) -> PlaceInput:
-    return PlaceInput(kind=session.location.kind.value)
-
-
-def _hours(window: timedelta) -> str:
-    return str(window // _HOUR) if window % _HOUR == timedelta() else ""
-
-
-def _window(hours: str) -> timedelta | None:
-    if not hours:
-        return None
-    longest = LONGEST_WINDOW // _HOUR
-    if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours[:6]) <= longest:
-        raise RuleError(
-            "Give the client's time to answer in whole hours, from 1 to %(longest)s.",
-            code="hours_malformed",
-            field="hours",
-            longest=longest,
-        )
-    return int(hours) * _HOUR
+def _ask_for_free_times(page: SessionPage, form: DraftForm) -> None:
+    """Have the calendars read again, as far ahead as is shown, while times are being chosen."""
+    _refresh_free_busy(page)
+    runtime, zone = visit.runtime(), page.practitioner.zone
+    now = runtime.clock()
+    far = until(page.session, runtime.policy, zone, now=now, first=form.first)
+    if far > now + free_busy.AHEAD:  # as far as they are read anyhow
+        free_busy.ask(runtime.database, runtime.policy, page.practitioner.id, far, now=now)
 
 
 def _draft_form(page: SessionPage, form: DraftForm, *, status: int = 200) -> ResponseReturnValue:
-    form = replace(form, rows=form.rows[:MOST_ALTERNATIVES])
-    usual = visit.runtime().policy.window
-    full = len(form.rows) == MOST_ALTERNATIVES
-    body = speaking.render("offers/draft.html", page=page, reader=reader_of(page), form=form, usual=usual, full=full)
+    runtime = visit.runtime()
+    policy, now, zone = runtime.policy, runtime.clock(), page.client.zone
+    with runtime.database.read() as db:
+        found = offering(db, policy, page.session, now=now, first=form.first, zone=zone)
+    body = speaking.render(
+        "offers/draft.html",
+        page=page,
+        reader=reader_of(page),
+        form=replace(form, rows=form.rows[:MOST_ALTERNATIVES]),
+        offering=found,
+        chosen={one.when.span.start for one in form.ticked},
+        usual=policy.window,
+        full=len(form.rows) >= MOST_ALTERNATIVES,
+        now=now,
+    )
     return body, status
 
 

@@ -12,9 +12,10 @@ from connector import paths
 from connector.domain.facts import Answer
 from connector.domain.people import Actor, Role
 from connector.domain.question import Question, QuestionState
-from connector.errors import NotFoundError, QuestionClosedError, RuleError
+from connector.errors import ConflictError, NotFoundError, QuestionClosedError, RuleError
 from connector.language.telling import Teller
 from connector.services.scheduling import questions
+from connector.services.scheduling.conflicts import Consent
 from connector.services.views.questions import QuestionPage, question_page
 from connector.web import speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput
@@ -57,8 +58,19 @@ def _answer(token: str, page: QuestionPage, answer: Answer) -> ResponseReturnVal
     try:
         is_attested = answer is Answer.AGREED and page.is_open
         attestation = agreement.read(zone=page.session.when.zone, now=now) if is_attested else None
+        if is_attested and page.question.moved_to is not None:
+            runtime.read_busy(page.practitioner.id, [page.question.moved_to])
         with runtime.database.begin() as db:
-            questions.answer(db, runtime.policy, page.question.id, answer, by=by, now=now, attestation=attestation)
+            questions.answer(
+                db,
+                runtime.policy,
+                page.question.id,
+                answer,
+                by=by,
+                now=runtime.clock(),
+                attestation=attestation,
+                consent=Consent(shown=request.form.get("despite", "")),
+            )
     except NotFoundError:
         raise
     except QuestionClosedError:
@@ -103,6 +115,7 @@ def _confirm(
         window=policy.window,
         deadline=now + policy.window,
         error=visit.refusal(error) if error else "",
+        conflict=error.key if isinstance(error, ConflictError) else "",
     )
     return body, visit.status_of(error) if error else 200
 

@@ -73,7 +73,7 @@ def test_a_practitioner_offers_times_within_the_platforms_own_frame(
     for n in range(2):
         page.pick(f"date-{n}", f"{date.today() + timedelta(days=20 + n)}")  # noqa: DTZ011 - a day on the wall
         page.pick(f"time-{n}", "10:00")
-    page.press("Save draft and check it", to="Check your draft")
+    page.press("Continue", to="Check your draft")
     look(page, "4-review")
     page.press("Send to Alex Beispiel", to="Session with Alex Beispiel")
     look(page, "5-sent")

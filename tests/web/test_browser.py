@@ -239,7 +239,7 @@ def test_a_practitioner_signs_in_drafts_looks_over_and_sends(page: Page, stage: 
     for n, time in enumerate(("09:00", "11:30")):
         page.pick(f"date-{n}", "2026-03-11")
         page.pick(f"time-{n}", time)
-    page.press("Save draft and check it", to="Check your draft")
+    page.press("Continue", to="Check your draft")
     page.check()
     assert "Nothing has been sent, and no time is held." in page.text
     page.press("Send to Kim Noor", to="Session with Kim Noor")

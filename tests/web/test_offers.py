@@ -158,9 +158,9 @@ def test_a_draft_comes_back_as_it_was_saved(stage: Stage) -> None:
     save(stage, ada)
     text = ada.get(f"/sessions/{stage.session.id}/offer").text
     for field in (
-        'name="date-0" value="2026-03-11"',
-        'name="time-1" value="11:00"',
-        'name="place_text-1" value="https://meet.example.org/kim"',
+        'name="at" value="2026-03-11T08:00Z" checked',
+        'name="time-0" value="11:00"',
+        'name="place_text-0" value="https://meet.example.org/kim"',
         'name="hours" value="24"',
     ):
         assert field in text

@@ -13,9 +13,9 @@ from connector.domain import offer as offer_rules
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import Fact
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
-from connector.domain.offer import Alternative, Offer, OfferState, Transition
+from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.people import Actor, Client, Practitioner
-from connector.domain.session import Location
+from connector.domain.session import Location, Session
 from connector.domain.span import When
 from connector.errors import ExistsError, Keeper, RuleError, TimeTakenError
 from connector.sentence import Sentence
@@ -25,7 +25,7 @@ from connector.services.recording import Case, Decision, decision_of, load, reco
 from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.services.sync import breaker, free_busy
-from connector.storage import calendars, occupancy, offers
+from connector.storage import calendars, occupancy, offers, people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,15 +306,32 @@ def _load(db: Connection, policy: Policy, offer_id: UUID, now: datetime) -> tupl
     return case, offers.get(db, offer_id)
 
 
+def faults(db: Connection, session: Session, times: Sequence[When], *, now: datetime) -> tuple[RuleError | None, ...]:
+    """Return what is wrong with each of these times as alternatives to a session, so that all is said at once.
+
+    None where nothing is, as of now: whoever drafts them is told again.
+    """
+    practitioner = people.practitioner(db, session.practitioner_id)
+    return tuple(
+        fault or _overlap(db, practitioner, session.id, when)
+        for when, fault in zip(times, offer_rules.faults(session, times, now=now), strict=True)
+    )
+
+
 def _check_free(db: Connection, practitioner: Practitioner, offer: Offer) -> None:
     """Raise TimeTakenError if an alternative overlaps a time that is kept for another session."""
     for alternative in offer.alternatives:
-        span = alternative.when.span.padded(practitioner.buffer)
-        if kept := occupancy.keepers(db, practitioner.id, [span], besides=offer.session_id):
-            raise overlapping(alternative, kept)
+        if taken := _overlap(db, practitioner, offer.session_id, alternative.when):
+            raise taken
 
 
-def overlapping(alternative: Alternative, kept: Sequence[Keeper]) -> TimeTakenError:
+def _overlap(db: Connection, practitioner: Practitioner, session_id: UUID, when: When) -> TimeTakenError | None:
+    """Return the refusal of a time that overlaps one kept for another session."""
+    kept = occupancy.keepers(db, practitioner.id, [when.span.padded(practitioner.buffer)], besides=session_id)
+    return overlapping(when, kept) if kept else None
+
+
+def overlapping(when: When, kept: Sequence[Keeper]) -> TimeTakenError:
     """Say that an alternative cannot be offered, for its time is somebody else's."""
     return TimeTakenError(
         "This time overlaps another session, or a time that is kept free for another client: %(when)s. Choose a "
@@ -322,7 +339,7 @@ def overlapping(alternative: Alternative, kept: Sequence[Keeper]) -> TimeTakenEr
         code="alternative_overlaps",
         kept=kept,
         field="alternatives",
-        when=alternative.when.local,
+        when=when.local,
     )
 
 

@@ -124,4 +124,4 @@ def _refusals(
     for hold in holds:
         keepers = occupancy.keepers(db, case.practitioner.id, [hold.span], besides=case.session.id)
         if kept := [keeper for keeper in keepers if keeper.offer_id not in overdue]:
-            yield overlapping(hold.alternative, kept)
+            yield overlapping(hold.alternative.when, kept)

@@ -22,6 +22,8 @@ from connector.domain.span import When
 from connector.errors import NotFoundError, PastSpanError, RuleError, TimeTakenError
 from connector.services.policy import Policy
 from connector.services.recording import Case, Decision, load, record
+from connector.services.scheduling import conflicts
+from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.services.scheduling.offers import check_can_ask, sending
 from connector.services.scheduling.sessions import cancellation
 from connector.services.sync import reverts
@@ -53,6 +55,7 @@ def answer(
     by: Actor,
     now: datetime,
     attestation: Attestation | None = None,
+    consent: Consent = NOT_ASKED,
 ) -> Question:
     """Record an answer and carry out what follows from it.
 
@@ -64,16 +67,21 @@ def answer(
         by: The practitioner; the clock where the default is chosen.
         now: Aware UTC.
         attestation: Who says that the client has agreed, for AGREED only.
+        consent: What they have said to what else stands at that time, likewise.
     Returns: The question as it stands then.
     Raises: NotFoundError; QuestionClosedError if it was answered otherwise, or decided in another way; RuleError if the
-        client cannot be asked, PastSpanError or TimeTakenError if the time is not free: nothing has changed then.
+        client cannot be asked, PastSpanError or TimeTakenError if the time is not free, ConflictError (see
+        `conflicts`): nothing has changed then.
     """
     case = load(db, policy, questions.get(db, question_id).session_id, now=now)
     question = questions.get(db, question_id)
     if question.answer is choice:
         return question
     answered, fact = question_rules.answer(question, choice, by=by, now=now)
-    decision = _decision(db, policy, case, question, choice, by=by, now=now, attestation=attestation)
+    if choice is Answer.AGREED:
+        decision = _agreed(db, policy, case, question, attestation, by=by, now=now, consent=consent)
+    else:
+        decision = _decision(db, policy, case, question, choice, by=by, now=now)
     decision = replace(decision, questions=(*decision.questions, answered), facts=(fact, *decision.facts))
     record(db, policy, case, decision, now=now)
     return answered
@@ -124,21 +132,36 @@ def _decision(
     *,
     by: Actor,
     now: datetime,
-    attestation: Attestation | None,
 ) -> Decision:
-    """Decide what an answer leads to."""
+    """Decide what an answer leads to, but for AGREED."""
     match choice:
         case Answer.ASK_CLIENT | Answer.REPLACE:
             _check_can_ask_for(db, policy, case, question, now)
             return _ask_client(policy, case, _moved_to(question), by=by, now=now)
-        case Answer.AGREED:
-            edit = Edit(when=_moved_to(question), reason=MoveReason.AGREED, attestation=attestation)
-            transition = session_rules.edit(case.session, edit, by=by, now=now)
-            return Decision(session=transition.session, facts=transition.facts)
         case Answer.CANCEL:
             return cancellation(case, by=by, now=now)
-        case Answer.REVERT | Answer.LEAVE | Answer.OFFER_OTHERS:
+        case _:
             return Decision(session=case.session)
+
+
+def _agreed(
+    db: Connection,
+    policy: Policy,
+    case: Case,
+    question: Question,
+    attestation: Attestation | None,
+    *,
+    by: Actor,
+    now: datetime,
+    consent: Consent,
+) -> Decision:
+    """Decide that the session moves to where its entry was put; what else stands there was accepted knowingly."""
+    when = _moved_to(question)
+    edit = Edit(when=when, reason=MoveReason.AGREED, attestation=attestation)
+    transition = session_rules.edit(case.session, edit, by=by, now=now)
+    findings = conflicts.check(db, policy, case.practitioner.id, [when], consent=consent, now=now)
+    knowing = conflicts.accepted(findings, by=by, now=now, session_id=case.session.id)
+    return Decision(session=transition.session, facts=(*transition.facts, *knowing))
 
 
 def _ask_client(policy: Policy, case: Case, when: When, *, by: Actor, now: datetime) -> Decision:
