@@ -255,6 +255,7 @@ def _policy(settings: Settings) -> Policy:
         delete_answer=settings.delete_answer,
         refuse_conflicts=settings.clash_on_accept == "refuse",
         answers=AnswerPolicy(settings.answer_policy),
+        cancel_before=settings.cancel_before,
         operator=settings.operator_mail,
         operator_locale=settings.operator_locale,
         languages=Languages(settings.languages),

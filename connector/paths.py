@@ -40,6 +40,7 @@ OWN = frozenset(
         "hooks",
         "mail",
         "metrics",
+        "mine",
         "question",
         "readyz",
         "robots.txt",
@@ -74,6 +75,11 @@ def answer(token: str) -> str:
 def assertion() -> str:
     """Return the path at which a host hands over who answers an offer: no token of a link is as short."""
     return answer("assertion")
+
+
+def mine(token: str) -> str:
+    """Return the path of a client's own page of a session."""
+    return f"/mine/{token}"
 
 
 def subscription(token: str) -> str:
@@ -167,6 +173,7 @@ MAILED = tuple(
         sign_in,
         support_sign_in,
         answer,
+        mine,
         subscription,
         short,
         question,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,9 +13,10 @@ from uuid import UUID
 
 from connector import paths
 from connector.counts import Counts, OwnCounts
+from connector.domain.answering import AnswerPolicy
 from connector.domain.connection import Calendar, Connection
 from connector.domain.notice import Notice
-from connector.domain.notice_table import NOTICES, Effect, Link, subject
+from connector.domain.notice_table import NOTICES, Audience, Effect, Link, subject
 from connector.domain.people import Medium
 from connector.domain.span import When
 from connector.inbox.authorship import Keys
@@ -36,7 +37,7 @@ from connector.ports import (
 from connector.services import publishing, short_links, texts
 from connector.services.accounts import connect_links
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, codes, mails, questions, take_back
+from connector.services.scheduling import answers, codes, mails, questions, session_links, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
@@ -44,6 +45,14 @@ from connector.storage import calendars
 from connector.storage.database import Database
 from connector.storage.seal import Seal
 from connector.storage.tokens import StoredTokens
+
+_TOKENS: Mapping[Link, tuple[str, Callable[[str], str]]] = {  # whose purpose, and whose path
+    Link.ANSWER: (answers.PURPOSE, paths.answer),
+    Link.MINE: (session_links.PURPOSES[Medium.EMAIL], paths.mine),
+    Link.QUESTION: (questions.PURPOSE, paths.question),
+    Link.MAIL: (mails.PURPOSE, paths.mail),
+    Link.CONFLICT: (take_back.PURPOSE, paths.conflict),
+}
 
 
 @dataclass(kw_only=True)
@@ -130,6 +139,8 @@ class Runtime:
             return None
         if link is Link.CALENDARS:
             return self._address(paths.CALENDARS)
+        if link is Link.MINE:
+            return self.page_for(notice) if medium is Medium.EMAIL else None  # a text has no room for it
         identity = subject(link, notice)
         if medium is Medium.SMS and link is Link.ANSWER and identity is not None and notice.expires_at is not None:
             ends_at = notice.expires_at + answers.LINKS_SHOW
@@ -151,6 +162,21 @@ class Runtime:
     def support_address(self) -> str:
         """Where support signs in."""
         return self._address(paths.SUPPORT)
+
+    def page_for(self, notice: Notice) -> str | None:
+        """Return the address of the client's own page of the session that a letter is about; None for none.
+
+        A code is told alone. Where a host in another process says who its clients are, it says so of an offer: the
+        page of that one leads there.
+        """
+        row, session = NOTICES[notice.kind], notice.session
+        if row.to is not Audience.CLIENT or row.tells_code or session is None or self._is_vouched_for_elsewhere:
+            return None
+        return self.link(Link.MINE, session.id, reader=notice.to.address)
+
+    @property
+    def _is_vouched_for_elsewhere(self) -> bool:
+        return self.policy.answers is AnswerPolicy.HOST and bool(self.settings.assertion_keys)
 
     def published_address(self, token: str) -> str:
         """Return the address at which programs fetch a published calendar."""
@@ -186,14 +212,9 @@ class Runtime:
             reader: The address to which it is sent: it lets in nobody by a former one. Empty for whoever asks now.
         """
         match link:
-            case Link.ANSWER:
-                path = paths.answer(self.seal.token(answers.PURPOSE, identity, reader=reader))
-            case Link.QUESTION:
-                path = paths.question(self.seal.token(questions.PURPOSE, identity, reader=reader))
-            case Link.MAIL:
-                path = paths.mail(self.seal.token(mails.PURPOSE, identity, reader=reader))
-            case Link.CONFLICT:
-                path = paths.conflict(self.seal.token(take_back.PURPOSE, identity, reader=reader))
+            case Link.ANSWER | Link.MINE | Link.QUESTION | Link.MAIL | Link.CONFLICT:
+                purpose, path_of = _TOKENS[link]
+                path = path_of(self.seal.token(purpose, identity, reader=reader))
             case Link.PAUSED:
                 path = paths.paused(self.seal.token(breaker.PURPOSE, identity, since=since, reader=reader))
             case Link.SIGN_IN | Link.SUPPORT_SIGN_IN:

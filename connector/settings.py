@@ -63,6 +63,10 @@ def _duration(value: str) -> timedelta:
     return timedelta(**{_UNITS[unit]: int(number)})
 
 
+def _maybe_duration(value: str) -> timedelta | None:
+    return _duration(value) if value.strip() else None
+
+
 def _flag(value: str) -> bool:
     flags = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if value.strip().lower() not in flags:
@@ -240,6 +244,12 @@ class Settings:
         "Languages people are told things in, separated by commas. Whoever reads none of them is told in English.",
     )
     offer_window: timedelta = _setting(_duration, "24h", "How long a client has to answer an offer.")
+    cancel_before: timedelta | None = _setting(
+        _maybe_duration,
+        "",
+        "Until how long before a session its client may cancel it on their page of it, such as `24h`; empty: not "
+        "there, only in answer to an offer.",
+    )
     draft_reminder: timedelta = _setting(
         _duration, "4h", "After how long the practitioner is reminded, once, of an offer not yet sent."
     )

@@ -281,6 +281,7 @@ def _tokens(here: Desk, *, mail_id: UUID, offer: Offer) -> dict[str, str]:
         calendars.pause(db, here.calendar.id, PauseReason.EMPTIED, count=3, now=stage.now)
     return {
         "answer": _last(runtime.link(Link.ANSWER, offer.id)),
+        "mine": _last(runtime.link(Link.MINE, stage.session.id, reader=stage.kim.email)),
         "mail": _last(runtime.link(Link.MAIL, mail_id)),
         "clash": _last(runtime.link(Link.CONFLICT, offer.alternatives[0].id)),
         "stopped": _last(runtime.link(Link.PAUSED, here.calendar.id, since=here.calendar.paused_at)),

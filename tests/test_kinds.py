@@ -35,6 +35,7 @@ IDENTITY = UUID(int=9)
 APART = (NoticeKind.ANSWER_CODE, NoticeKind.SUBSCRIBED)  # told in conversations of their own
 PAGES = {
     Link.ANSWER: "answer.show",
+    Link.MINE: "mine.show",
     Link.QUESTION: "questions.show",
     Link.MAIL: "mails.show",
     Link.CONFLICT: "conflict.show",
@@ -74,7 +75,7 @@ def test_what_a_letter_needs_are_fields_of_its_notice_and_it_is_not_written_with
 
 @every_row
 def test_a_letter_that_decides_something_is_not_written_without_its_link(row: NoticeRow) -> None:
-    deciding = tuple(link for link in Link if link not in (Link.SESSION, Link.CALENDARS))
+    deciding = tuple(link for link in Link if link not in (Link.MINE, Link.SESSION, Link.CALENDARS))
     lacking = pytest.raises(ValueError, match="lacks link") if row.link in deciding else nullcontext()
     with lacking:
         compose(letter(row.kind, link=None), brand=BRAND, from_address=FROM)

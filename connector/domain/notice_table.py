@@ -47,6 +47,7 @@ class Link(Enum):
     """Which page a notice leads to."""
 
     ANSWER = "answer"  # the client's, of an offer
+    MINE = "mine"  # the client's own, of a session
     QUESTION = "question"
     MAIL = "mail"  # the practitioner's, of a mail of their client's
     CONFLICT = "conflict"  # takes an offered time back
@@ -60,7 +61,7 @@ class Link(Enum):
     @property
     def is_needed(self) -> bool:
         """Whether a letter without it is useless: it decides something, where the others only show it."""
-        return self not in (Link.SESSION, Link.CALENDARS)
+        return self not in (Link.MINE, Link.SESSION, Link.CALENDARS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def subject(link: Link, notice: Notice) -> UUID | None:
             return notice.calendar_id
         case Link.SIGN_IN | Link.SUPPORT_SIGN_IN:
             return notice.signin_id
-        case Link.SESSION | Link.SUBSCRIPTION:
+        case Link.MINE | Link.SESSION | Link.SUBSCRIPTION:
             return notice.session.id if notice.session else None
         case Link.CALENDARS:
             return None
@@ -119,6 +120,7 @@ ROWS = (
         kind=NoticeKind.BOOKED,
         to=Audience.CLIENT,
         template="booked",
+        link=Link.MINE,
         needs=("session",),
         method=Method.REQUEST,
         effect=Effect.SESSION_STANDS,
@@ -127,6 +129,7 @@ ROWS = (
         kind=NoticeKind.MOVED,
         to=Audience.CLIENT,
         template="moved",
+        link=Link.MINE,
         needs=("session",),
         method=Method.REQUEST,
         effect=Effect.SESSION_STANDS,
@@ -135,6 +138,7 @@ ROWS = (
         kind=NoticeKind.CORRECTED,
         to=Audience.CLIENT,
         template="corrected",
+        link=Link.MINE,
         needs=("session", "old_when"),
         method=Method.REQUEST,
         effect=Effect.SESSION_STANDS,
@@ -143,6 +147,7 @@ ROWS = (
         kind=NoticeKind.RELOCATED,
         to=Audience.CLIENT,
         template="relocated",
+        link=Link.MINE,
         needs=("session",),
         method=Method.REQUEST,
         effect=Effect.SESSION_STANDS,
@@ -151,6 +156,7 @@ ROWS = (
         kind=NoticeKind.ACCEPTED,
         to=Audience.CLIENT,
         template="accepted",
+        link=Link.MINE,
         needs=("session",),
         method=Method.REQUEST,
         chosen_by_client=True,
@@ -160,6 +166,7 @@ ROWS = (
         kind=NoticeKind.CANCELLED,
         to=Audience.CLIENT,
         template="cancelled",
+        link=Link.MINE,
         needs=("session",),
         method=Method.CANCEL,
         effect=Effect.SESSION_ENDS,
@@ -193,6 +200,7 @@ ROWS = (
         kind=NoticeKind.REJECTED,
         to=Audience.CLIENT,
         template="rejected",
+        link=Link.MINE,
         needs=("session",),
         effect=Effect.OFFER_ENDS,
     ),
@@ -200,6 +208,7 @@ ROWS = (
         kind=NoticeKind.LAPSED,
         to=Audience.CLIENT,
         template="lapsed",
+        link=Link.MINE,
         needs=("session",),
         effect=Effect.OFFER_ENDS,
     ),
@@ -207,6 +216,7 @@ ROWS = (
         kind=NoticeKind.WITHDRAWN,
         to=Audience.CLIENT,
         template="withdrawn",
+        link=Link.MINE,
         needs=("session",),
         effect=Effect.OFFER_ENDS,
     ),
@@ -214,6 +224,7 @@ ROWS = (
         kind=NoticeKind.PROPOSAL_DECLINED,
         to=Audience.CLIENT,
         template="proposal_declined",
+        link=Link.MINE,
         needs=("session", "declined"),
         method=Method.DECLINECOUNTER,
         effect=Effect.PROPOSAL_ENDS,

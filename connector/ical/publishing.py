@@ -74,6 +74,22 @@ def publish(events: Iterable[PublishedEvent], *, name: str, anonymous: bool = Fa
     return serialised
 
 
+def copy(event: PublishedEvent) -> bytes:
+    """Build a file with one event, for somebody to put into their calendar by hand; nobody keeps it right afterwards.
+
+    Returns: One VCALENDAR in CRLF lines of at most 75 octets, with nobody's address but the organizer's.
+    Source: RFC 5546 section 3.2.1.
+    """
+    calendar = Calendar()
+    calendar.add("prodid", PRODID)
+    calendar.add("version", "2.0")
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("method", "PUBLISH")
+    calendar.add_component(_event(event))
+    serialised: bytes = calendar.to_ical()
+    return serialised
+
+
 def _event(published: PublishedEvent) -> Event:
     event = Event()
     event.add("uid", published.uid)

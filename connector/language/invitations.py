@@ -18,3 +18,13 @@ def description(teller: Teller, practitioner: str, location: Location) -> str:
         practitioner=practitioner,
         place=teller.place(location),
     )
+
+
+def copy_description(teller: Teller, practitioner: str, location: Location) -> str:
+    """Return what stands below an entry that the client has put there themselves, and that nobody changes."""
+    return teller.language.say(
+        "Session with %(practitioner)s, %(place)s\n\nThis is a copy. If the time or the place changes, you are told, "
+        "and this entry stays as it is: please change it yourself.",
+        practitioner=practitioner,
+        place=teller.place(location),
+    )

@@ -28,6 +28,8 @@ class Policy:
         delete_answer: After how long a session that was deleted in a calendar is put back.
         refuse_conflicts: Whether a client is refused a time that is no longer free in another calendar.
         answers: What proves that it is the client who answers an offer.
+        cancel_before: How long before a session its client may still cancel it on their page of it; None for not at
+            all, unless an offer asks them.
         operator: The mail address of whoever runs the installation; empty for none.
         operator_locale: How they are written to, such as en, de or en_GB.
         languages: Those in which people are told things, and their calendars' entries named.
@@ -46,6 +48,7 @@ class Policy:
     delete_answer: timedelta = timedelta(hours=24)
     refuse_conflicts: bool = False
     answers: AnswerPolicy = AnswerPolicy.LINK
+    cancel_before: timedelta | None = None
     operator: str = ""
     operator_locale: str = "en"
     languages: Languages = Languages()

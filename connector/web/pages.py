@@ -41,6 +41,7 @@ from connector.web import (
     health,
     mails,
     metrics,
+    mine,
     offers,
     paused,
     published,
@@ -79,6 +80,7 @@ _IN_STANDSTILL = ("calendars.reconnect",)  # what the decision after a restore m
 _DOORS = (signin.pages.name, support_signin.pages.name, "hooks", None)
 _MAILED = (
     answer.pages,
+    mine.pages,
     short_link.pages,
     subscriptions.mailed,
     published.pages,

@@ -16,6 +16,7 @@ from connector.web import visit
 
 _LINKS = {
     paths.answer(""): Link.ANSWER,
+    paths.mine(""): Link.MINE,
     paths.question(""): Link.QUESTION,
     paths.conflict(""): Link.CONFLICT,
     paths.paused(""): Link.PAUSED,

@@ -167,8 +167,11 @@ def _of_client(db: Connection, own: Sequence[Session], teller: Teller) -> Iterat
         yield for_client(session, teller, names[session.practitioner_id])
 
 
-def for_client(session: Session, teller: Teller, practitioner_name: str) -> PublishedEvent:
-    """Return a session as its client has it in a published calendar: the same entry as in an invitation."""
+def for_client(session: Session, teller: Teller, practitioner_name: str, *, description: str = "") -> PublishedEvent:
+    """Return a session as its client has it in a published calendar: the same entry as in an invitation.
+
+    `description` is what stands below it, where that is something else.
+    """
     practitioner = one_line(practitioner_name)
     return PublishedEvent(
         uid=session.uid,
@@ -177,7 +180,7 @@ def for_client(session: Session, teller: Teller, practitioner_name: str) -> Publ
         created=session.created_at,
         span=session.when.span,
         summary=invitations.summary(teller, practitioner),
-        description=invitations.description(teller, practitioner, session.location),
+        description=description or invitations.description(teller, practitioner, session.location),
         location=session.location.text,
         organizer=session.organizer,
         organizer_name=practitioner,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from connector.domain.notice_table import Link
 from connector.domain.people import Client, Practitioner, Role, SupportPerson
 from connector.errors import NotFoundError
-from connector.services.scheduling import answers, mails, questions, take_back
+from connector.services.scheduling import answers, mails, questions, session_links, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker
 from connector.storage import calendars, client_mails, offers, people, sessions
@@ -33,6 +33,8 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
         case Link.ANSWER:
             offer = offers.get(db, seal.identity(answers.PURPOSE, token))
             return people.client(db, sessions.get(db, offer.session_id).client_id)
+        case Link.MINE:
+            return people.client(db, sessions.get(db, session_links.identity(seal, token)).client_id)
         case Link.QUESTION:
             question = stored_questions.get(db, seal.identity(questions.PURPOSE, token))
             return people.practitioner(db, question.practitioner_id)
