@@ -121,6 +121,13 @@ class World:
             self.put_back()
         return word
 
+    def text(self, asked: Asked, role: str) -> str:
+        """Return what a role is shown."""
+        response = self._ask(asked, role)
+        text = response.text
+        response.close()
+        return text
+
     def _ask(self, asked: Asked, role: str) -> TestResponse:
         n = next(self._addresses)
         client: FlaskClient = self.stage.app.test_client(use_cookies=False)

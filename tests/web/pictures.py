@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from flask import Flask, Response
 from selenium import webdriver
 
 from tests.conftest import SCREENSHOTS
@@ -18,3 +19,10 @@ def keep_picture(chromium: webdriver.Chrome, name: str) -> None:
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         picture = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
         Path(folder, f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
+
+
+def showing(pages: list[str]) -> Flask:
+    """Return an application that shows pages as they were, by their number, with their style sheet."""
+    app = Flask("connector.web")
+    app.add_url_rule("/<int:n>", "page", lambda n: Response(pages[n], mimetype="text/html"))
+    return app

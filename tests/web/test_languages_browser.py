@@ -8,11 +8,10 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from flask import Flask, Response
 from selenium import webdriver
 
 from tests.web.desk import Desk
-from tests.web.pictures import keep_picture
+from tests.web.pictures import keep_picture, showing
 from tests.web.test_browser import PHONE, Door, chromium, door
 from tests.web.test_languages import WALKS, germans, strange, strangers
 
@@ -43,7 +42,7 @@ def test_no_page_is_wider_than_a_phone(
     here: Desk = request.getfixturevalue(readers)
     pages = [text for _, text in WALKS[walk](here)]
     served, address = door
-    served.app = _showing(pages)
+    served.app = showing(pages)
     chromium.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": PHONE[0], "height": PHONE[1], "deviceScaleFactor": 1, "mobile": False},
@@ -55,10 +54,3 @@ def test_no_page_is_wider_than_a_phone(
         keep_picture(chromium, f"{readers}-{walk}-{n:02}")
 
     assert {n: found for n, found in outside.items() if found} == {}
-
-
-def _showing(pages: list[str]) -> Flask:
-    """Return an application that shows pages as they were, with their style sheet."""
-    app = Flask("connector.web")
-    app.add_url_rule("/<int:n>", "page", lambda n: Response(pages[n], mimetype="text/html"))
-    return app
