@@ -15,7 +15,7 @@ from connector.domain.session import Location, Session
 from connector.domain.span import Span, When, zone_named
 from connector.errors import RuleError
 from connector.web import visit
-from connector.web.forms import PlaceInput, TimeInput
+from connector.web.forms import YEARS, PlaceInput, TimeInput
 
 FIRST_ROWS, MORE_ROWS = 3, 3
 _HOUR = timedelta(hours=1)
@@ -191,13 +191,16 @@ def _fits_a_box(when: When, session: Session) -> bool:
 
 def _start(text: str) -> datetime:
     try:
-        return datetime.strptime(text, _BOX).replace(tzinfo=UTC)
+        start = datetime.strptime(text, _BOX).replace(tzinfo=UTC)
     except ValueError:
+        start = None
+    if start is None or start.year not in YEARS:
         raise RuleError(
             "One of the ticked times cannot be read. Open the page once more, and tick it again.",
             code="ticked_time_malformed",
             field="at",
-        ) from None
+        )
+    return start
 
 
 def _day(text: str) -> date | None:

@@ -26,7 +26,7 @@ CHANNELS = (
 )
 
 _WHO, _CHANNEL = Sentence("Who agreed"), Sentence("How they told you")
-_YEARS = range(2000, 2101)
+YEARS = range(2000, 2101)
 _LONGEST_LINE = 200
 _TIME_FIELDS = ("date", "time", "minutes", "which")
 _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
@@ -210,7 +210,7 @@ def local_time(date: str, time: str) -> datetime:
         local = datetime.fromisoformat(f"{date}T{time}")
     except ValueError:
         raise _no_time() from None
-    if local.tzinfo is not None or local.year not in _YEARS:
+    if local.tzinfo is not None or local.year not in YEARS:
         raise _no_time()
     return local
 

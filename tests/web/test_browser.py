@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from connector.domain.offer import OfferState
 from connector.services.views.sessions import session_page
 from tests.conftest import missing
 from tests.serving import served
+from tests.web.pictures import keep_picture
 from tests.web.stage import Stage
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ FLAGS = (
 )
 UNLABELLED = """
 return [...document.querySelectorAll("input:not([type=hidden]), select, button, a[href]")]
-  .filter(e => !(e.labels && e.labels.length) && !e.innerText.trim()).map(e => e.outerHTML)
+  .filter(e => !(e.labels && e.labels.length) && !e.textContent.trim()).map(e => e.outerHTML)
 """
 SMALL = """
 return [...document.querySelectorAll("button, a.button, select, summary, label.choice, input:not(.choice input)")]
@@ -115,10 +117,14 @@ class Page:
 
     def __init__(self, chromium: webdriver.Chrome, address: str) -> None:
         self.chromium = chromium
+        self.taps = 0  # how often something was pressed or ticked
+        self.width = 0
         self._address = address
+        self._size = PHONE
 
     def be(self, size: tuple[int, int], *, dark: bool = False) -> None:
         """Take the size of a device and the light it is used in."""
+        self._size, self.width = size, size[0]
         metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
         self.chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -154,8 +160,25 @@ class Page:
         field = self.chromium.find_element(By.NAME, name)
         self.chromium.execute_script("arguments[0].value = arguments[1]", field, value)
 
+    @contextmanager
+    def without_scripts(self) -> Iterator[None]:
+        """Have pages run no script meanwhile."""
+        self.chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+        try:
+            yield
+        finally:
+            self.chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+    def tick(self, name: str) -> None:
+        """Go to a box by keyboard, and tick it."""
+        self.taps += 1
+        box = self.tab_to(name)
+        box.send_keys(Keys.SPACE)
+        assert box.is_selected()
+
     def press(self, name: str, *, nth: int = 1, to: str) -> None:
         """Go to something by keyboard, press Enter, and wait for the page with that heading."""
+        self.taps += 1
         old = self.chromium.find_element(By.TAG_NAME, "html")
         self.tab_to(name, nth=nth).send_keys(Keys.ENTER)
         self._wait().until(expected.staleness_of(old))  # else the old page could pass for the new one
@@ -187,8 +210,9 @@ class Page:
         assert ask("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         assert ask("return getComputedStyle(document.body).marginTop") == "0px", "the style sheet is not there"
         for dark in (False, True):
-            self.be(PHONE, dark=dark)
+            self.be(self._size, dark=dark)
             assert ask(PALE) == []
+        self.be(self._size)
 
 
 def test_a_client_accepts_the_second_of_three_by_keyboard_on_a_phone(page: Page, stage: Stage) -> None:
@@ -226,19 +250,13 @@ def test_a_client_can_think_again_before_saying_no(page: Page, stage: Stage, way
     page.check()
 
 
-def test_a_practitioner_signs_in_drafts_looks_over_and_sends(page: Page, stage: Stage) -> None:
-    page.open("/signin")
-    page.check()
-    page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
-    page.check()
-    page.press("Kim Noor", to="Session with Kim Noor")
-    page.check()
+def offer_three(page: Page, stage: Stage) -> None:
+    """Offer three of the suggested times from the session's page, and count how often something is pressed for it."""
     page.press("Offer alternatives", to="Offer alternatives")
     page.check()
-    for n, time in enumerate(("09:00", "11:30")):
-        page.pick(f"date-{n}", "2026-03-11")
-        page.pick(f"time-{n}", time)
+    keep_picture(page.chromium, f"offering-{page.width}")
+    for day in ("Tuesday, 10 March", "Wednesday, 11 March", "Thursday, 12 March"):
+        page.tick(day)
     page.press("Continue", to="Check your draft")
     page.check()
     assert "Nothing has been sent, and no time is held." in page.text
@@ -248,7 +266,34 @@ def test_a_practitioner_signs_in_drafts_looks_over_and_sends(page: Page, stage: 
     with stage.runtime.database.read() as db:
         session_page_ = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
     assert session_page_.open is not None
-    assert [a.alternative.when for a in session_page_.open.alternatives] == [stage.at(9, 9), stage.at(9, 11, 30)]
+    sent = [a.alternative.when for a in session_page_.open.alternatives]
+    assert sent == [stage.at(8, 15), stage.at(9, 15), stage.at(10, 15)]
+
+
+def test_a_practitioner_signs_in_and_offers_three_free_times_with_six_taps(page: Page, stage: Stage) -> None:
+    page.open("/signin")
+    page.check()
+    page.open(stage.sign_in_link(stage.ada))
+    page.press("Sign in now", to="")
+    page.open(f"/sessions/{stage.session.id}")
+    page.check()
+    page.taps = 0
+    offer_three(page, stage)
+    print(f"{page.taps} taps from the session's page until three times are offered")
+    assert page.taps <= 6
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [PHONE, (1280, 900)], ids=["phone", "desk"])
+def test_three_free_times_are_offered_without_a_script(page: Page, stage: Stage, size: tuple[int, int]) -> None:
+    page.be(size)
+    page.open(stage.sign_in_link(stage.ada))
+    page.press("Sign in now", to="")
+    page.open(f"/sessions/{stage.session.id}")
+    page.taps = 0
+    with page.without_scripts():
+        offer_three(page, stage)
+    assert page.taps <= 6
 
 
 def test_every_page_of_the_practitioner_can_be_used_by_everybody(page: Page, stage: Stage, tmp_path: Path) -> None:

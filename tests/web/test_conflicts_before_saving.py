@@ -3,39 +3,79 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+import pytest
+
+from connector.domain.span import When
+from tests.web import client_mails
 from tests.web.desk import Desk
-from tests.web.remote_changes import begin, hand
-from tests.web.test_sessions import move
+from tests.web.remote_changes import begin, hand, page_of, question_about_move
+from tests.web.stage import Browser
 
 _BOX = re.compile(r'name="despite" value="([^"]+)"')
+AGREED = {"who": "Kim Noor", "agreed_at": "2026-03-02T09:30", "channel": "by phone"}
 
 
-def test_an_edit_onto_a_conflict_shows_the_form_again_and_saves_it_with_the_box(there: Desk) -> None:
-    begin(there)
-    hand(there).add_foreign(there.stage.at(8, 16).span)
-    again = move(there.stage, there.ada)
-    assert again.status_code == 409
-    assert "Something stands in “work” at this time already" in again.text
-    assert there.stage.stored_session().when == there.stage.session.when
-    [key] = _BOX.findall(again.text)
-    elsewhere = move(there.stage, there.ada, time="16:30", despite=key)
-    assert elsewhere.status_code == 409, "what was accepted is one conflict, not every one"
-    assert move(there.stage, there.ada, despite=key).status_code == 303
-    assert there.stage.stored_session().when == there.stage.at(8, 16)
-    page = there.ada.get(f"/sessions/{there.stage.session.id}").text
-    assert "knowing that something stands there in “work”" in page
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """A form by which a time is saved: who fills it in, and what shows where it went."""
+
+    browser: Browser
+    path: str
+    form: Mapping[str, str]
+    saved: Callable[[], When]
 
 
-def test_an_offered_time_moved_onto_a_conflict_shows_the_form_again(there: Desk) -> None:
+def edit(there: Desk) -> Door:
+    """Enter a time that was agreed."""
+    form = {"date": "2026-03-10", "time": "16:00", "minutes": "50", "reason": "agreed"} | AGREED
+    own = f"/sessions/{there.stage.session.id}/time"
+    return Door(browser=begin(there).ada, path=own, form=form, saved=lambda: there.stage.stored_session().when)
+
+
+def move_alternative(there: Desk) -> Door:
+    """Move an offered time."""
     begin(there)
     offer = there.stage.offer()
-    hand(there).add_foreign(there.stage.at(12, 9).span)
-    path = f"/sessions/{there.stage.session.id}/offer/{offer.alternatives[0].id}/move"
-    form = {"date": "2026-03-14", "time": "09:00", "minutes": "50"}
-    again = there.ada.post(path, form)
+    return Door(
+        browser=there.ada,
+        path=f"/sessions/{there.stage.session.id}/offer/{offer.alternatives[0].id}/move",
+        form={"date": "2026-03-10", "time": "16:00", "minutes": "50"},
+        saved=lambda: there.stage.stored(offer).alternatives[0].when,
+    )
+
+
+def already_agreed(there: Desk) -> Door:
+    """Say that the client knows of a move in the calendar."""
+    path = f"{page_of(there.stage, question_about_move(there))}/agreed"
+    return Door(browser=there.stage.browser(), path=path, form=AGREED, saved=lambda: there.stage.stored_session().when)
+
+
+def agree_to_proposal(there: Desk) -> Door:
+    """Agree to a time that the client has asked for."""
+    begin(there)
+    there.stage.mail()
+    path = f"{client_mails.page_of(there.stage, client_mails.wish(there.stage, there.stage.at(8, 16)))}/agree"
+    return Door(browser=there.stage.browser(), path=path, form={}, saved=lambda: there.stage.stored_session().when)
+
+
+@pytest.mark.parametrize("door", [edit, move_alternative, already_agreed, agree_to_proposal])
+def test_each_form_says_what_stands_there_and_saves_it_with_the_box(there: Desk, door: Callable[[Desk], Door]) -> None:
+    here = door(there)
+    before, wanted = here.saved(), there.stage.at(8, 16)
+    hand(there).add_foreign(wanted.span)
+    again = here.browser.post(here.path, here.form)
     assert again.status_code == 409
+    assert "Something stands in “work” at this time already" in again.text
+    assert here.saved() == before
     [key] = _BOX.findall(again.text)
-    assert there.stage.stored(offer) == offer
-    assert there.ada.post(path, form | {"despite": key}).status_code == 303
-    assert there.stage.stored(offer).alternatives[0].when == there.stage.at(12, 9)
+    hand(there).add_foreign(there.stage.at(8, 16, 30).span)
+    more = here.browser.post(here.path, {**here.form, "despite": key})
+    assert more.status_code == 409, "what was accepted is one conflict, not every one"
+    [key] = _BOX.findall(more.text)
+    assert here.browser.post(here.path, {**here.form, "despite": key}).status_code == 303
+    assert here.saved() == wanted
+    page = there.ada.get(f"/sessions/{there.stage.session.id}").text
+    assert "knowing that something stands there in “work”" in page

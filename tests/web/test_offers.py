@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 - pages write stretches of time with an en dash
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -204,3 +205,119 @@ def test_a_client_elsewhere_is_shown_on_their_own_clock_too(stage: Stage) -> Non
     review = stage.signed_in().get(f"/sessions/{session.id}/offer/review").text
     assert "16:00–16:50" in review
     assert "For Noa Levi: 11:00–11:50 (Eastern Time, New York)" in review
+
+
+def test_ticked_times_are_offered_in_order_with_those_typed_in(stage: Stage) -> None:
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    page = ada.get(path).text
+    assert not re.search(r"<input[^>]* checked", page), "nothing is ticked beforehand"
+    boxes = re.findall(r'name="at" value="([^"]+)"', page)
+    assert boxes[:9] == sorted(boxes[:9])
+    form = {"at": ["2026-03-12T14:00Z", "2026-03-05T14:00Z", "2026-03-05T14:00Z"], "date-0": "2026-03-11"}
+    assert set(form["at"]) <= set(boxes[:9])
+    typed = {"time-0": "07:30", "minutes-0": "50"}
+    assert ada.post(path, form | typed, page=path).status_code == 303  # type: ignore[arg-type]
+    assert [a.when for a in newest(stage).alternatives] == [stage.at(3, 15), stage.at(9, 7, 30), stage.at(10, 15)]
+
+
+def test_all_that_is_wrong_is_said_at_once_each_at_its_field_and_the_first_is_gone_to(stage: Stage) -> None:
+    stage.book(stage.at(17, 9))
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    form = {"at": ["2026-03-01T09:00Z", "2026-03-05T14:00Z", "2026-03-19T08:00Z"], "hours": "many"}
+    form |= {"date-0": "2026-03-29", "time-0": "02:30", "minutes-0": "50"}
+    form |= {"date-1": "2026-03-11", "time-1": "09:30", "minutes-1": "none"}
+    form |= {"date-2": "2026-03-12", "time-2": "09:00", "place_kind-2": "online", "place_text-2": "nowhere"}
+    form |= {"minutes-2": "50"}
+    refused = ada.post(path, form, page=path)  # type: ignore[arg-type]
+    assert refused.status_code == 422
+    for told in (
+        "has already passed",
+        "overlaps another session",
+        "does not exist",
+        "how many minutes",
+        "https://",
+        "whole hours, from 1 to 720",
+    ):
+        assert told in refused.text, told
+    assert "Please correct what is marked. Nothing has been saved yet." in refused.text
+    marked = re.findall(r'<input[^>]* aria-invalid="true"[^>]*>', refused.text)
+    assert [re.findall(r'name="([^"]+)"', field)[0] for field in marked] == [
+        "at",
+        "at",
+        "date-0",
+        "time-0",
+        "minutes-1",
+        "place_text-2",
+        "hours",
+    ]
+    assert [field for field in marked if "autofocus" in field] == marked[:1]
+    named = re.findall(r'aria-describedby="([^"]+)"', refused.text)
+    assert all(f'id="{name}"' in refused.text for name in named)
+    assert refused.text.count('value="2026-03-05T14:00Z" checked') == 1, "what was right stays ticked"
+
+
+def test_a_ticked_time_that_somebody_else_has_by_now_is_said_at_its_box(stage: Stage) -> None:
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    ada.get(path)
+    stage.book(stage.at(3, 15))
+    refused = ada.post(path, {"at": "2026-03-05T14:00Z"}, page=path)
+    assert refused.status_code == 409
+    assert (
+        'value="2026-03-05T14:00Z" checked aria-invalid="true" aria-describedby="at-error-0" autofocus' in refused.text
+    )
+
+
+def test_a_box_that_is_none_of_ours_is_refused(stage: Stage) -> None:
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    for forged in ("", "tomorrow", "2026-03-05T14:00:00+01:00", "0000-03-05T14:00Z", "9999-12-31T23:59Z"):
+        refused = ada.post(path, {"at": forged}, page=path)
+        assert refused.status_code == 422, forged
+
+
+def test_enter_continues_and_never_means_anything_else(stage: Stage) -> None:
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    for page in (ada.get(path), ada.post(path, {"more": "yes"}, page=path)):
+        form = page.text.partition('id="offering"')[2]
+        assert re.search(r"<button[^>]*>([^<]+)", form)[0] == "<button>Continue"  # type: ignore[index]
+
+
+def test_other_days_are_shown_with_what_is_ticked_and_nothing_is_saved(stage: Stage) -> None:
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    shown = ada.get(path).text
+    later = re.findall(r'name="show" value="([^"]+)"', shown)[-1]
+    before = stage.everything()
+    page = ada.post(path, {"at": "2026-03-05T14:00Z", "show": later, "hours": "12"}, page=path)
+    assert page.status_code == 200
+    assert f'name="shown" value="{later}"' in page.text
+    assert 'value="2026-03-05T14:00Z" checked' in page.text
+    assert 'name="hours" value="12"' in page.text
+    assert stage.everything() == before
+
+
+def test_hours_that_were_learnt_are_confirmed_once_and_ticks_stay(stage: Stage) -> None:
+    ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    shown = re.findall(r'name="confirm" value="([^"]+)"', ada.get(path).text)[0]
+    stale = ada.post(path, {"confirm": shown.replace("1020", "1080"), "at": "2026-03-05T14:00Z"}, page=path)
+    assert stale.status_code == 422
+    assert "Your hours are others by now" in stale.text
+    page = ada.post(path, {"confirm": shown, "at": "2026-03-05T14:00Z"}, page=path)
+    assert page.status_code == 200
+    assert "Thank you." in page.text
+    assert 'value="2026-03-05T14:00Z" checked' in page.text
+    assert "Are these your hours?" not in ada.get(path).text
+    again = ada.post(path, {"confirm": shown}, page=path)
+    assert again.status_code == 422, "they were confirmed before"
+
+
+def test_a_full_fortnight_of_a_client_elsewhere_stays_a_light_page(stage: Stage) -> None:
+    far = add_client(stage, name="Noa Levi", zone="America/New_York")
+    session = stage.book(stage.at(12, 16), client=far)
+    for day in range(2, 14):
+        for hour in (9, 12, 14):
+            stage.book(stage.at(day, hour))
+    page = stage.signed_in().get(f"/sessions/{session.id}/offer").text
+    assert len(page.encode()) < 50_000
+    assert "10:00 for Noa Levi" in page
+    assert "Session with Kim Noor" in page
+    assert "This session" in page
+    assert "4:00 for Noa Levi, at night" in page
