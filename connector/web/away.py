@@ -241,7 +241,7 @@ def _wanted(asked: Asked) -> tuple[list[Wanted], Asked, dict[UUID, list[str]]]:
     errors: dict[UUID, list[str]] = {}
     for typed in asked.rows:
         session, row = sessions[typed.session_id], typed
-        if row.included and not row.manual.blank:
+        if not row.manual.blank:
             row, problem = _with_manual(row, session, now)
             if problem:
                 errors[session.id] = [problem]
@@ -256,6 +256,8 @@ def _wanted(asked: Asked) -> tuple[list[Wanted], Asked, dict[UUID, list[str]]]:
 
 def _with_manual(row: Typed, session: Session, now: datetime) -> tuple[Typed, str]:
     """Return the row with its typed time among the chosen ones; or with what is wrong with it."""
+    if not row.included:
+        return row, speaking.say("A time is given here, but the box above is not ticked. Tick it, or empty the time.")
     when, manual = row.manual.checked(session.when.zone, after=now)
     if when is None:
         return replace(row, manual=manual), manual.error

@@ -56,6 +56,11 @@ class Form(HTMLParser):
                 field.value = values[name]
         return self
 
+    def row(self, session: Session) -> int | None:
+        """Return which row is a session's."""
+        named = [field.name for field in self.fields if field.value.startswith(f"{session.id.hex}.")]
+        return int(named[0].removeprefix("shown-")) if named else None
+
     def picks(self, n: int) -> list[str]:
         return self.data.get(f"pick-{n}", [])
 
