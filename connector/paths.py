@@ -26,6 +26,7 @@ READINESS = "/readyz"  # no page: programs ask there
 LIVENESS = "/healthz"  # likewise
 OWN = frozenset(
     {
+        "absence",
         "account",
         "answer",
         "api",
@@ -107,6 +108,11 @@ def question(token: str) -> str:
     return f"/question/{token}"
 
 
+def absence(token: str) -> str:
+    """Return the path of the page on which a practitioner says what an absence means for their sessions."""
+    return f"/absence/{token}"
+
+
 def mail(token: str) -> str:
     """Return the path of the page on which a practitioner decides about a mail of their client's."""
     return f"/mail/{token}"
@@ -177,6 +183,7 @@ MAILED = tuple(
         subscription,
         short,
         question,
+        absence,
         mail,
         paused,
         conflict,

@@ -23,6 +23,7 @@ from connector.domain.notice import Notice
 from connector.domain.people import Medium
 from connector.domain.reconcile import Action, Ref, Sighting
 from connector.domain.span import Span
+from connector.domain.standing import Nature
 from connector.domain.text import visible
 from connector.domain.unreadable import Unreadable
 from connector.errors import ProviderError
@@ -137,13 +138,21 @@ class Listed:
 class Busy:
     """A stretch in which a calendar is not free.
 
-    `href` is None where the service does not tell which event it is. `name` is the remote name under which an event of
-    ours was made, as its mark or its UID tells: of one that bears our mark and tells none it is empty.
+    Attributes:
+        href: Which event it is; None where the service does not tell.
+        name: The remote name under which an event of ours was made, as its mark or its UID tells: of one that bears our
+            mark and tells none it is empty.
+        nature: Whether it may mean that the calendar's owner is away.
+        in_series: Whether it is an occurrence of a series.
+        occurrence: Which one: when the series has it, aware UTC, wherever it was moved to; None for what is no series.
     """
 
     span: Span
     href: str | None = None
     name: str | None = None
+    nature: Nature = Nature.ORDINARY
+    in_series: bool = False
+    occurrence: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

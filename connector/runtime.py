@@ -37,7 +37,7 @@ from connector.ports import (
 from connector.services import publishing, short_links, texts
 from connector.services.accounts import connect_links
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, codes, mails, questions, session_links, take_back
+from connector.services.scheduling import absences, answers, codes, mails, questions, session_links, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker, free_busy
 from connector.settings import Settings
@@ -50,6 +50,7 @@ _TOKENS: Mapping[Link, tuple[str, Callable[[str], str]]] = {  # whose purpose, a
     Link.ANSWER: (answers.PURPOSE, paths.answer),
     Link.MINE: (session_links.PURPOSES[Medium.EMAIL], paths.mine),
     Link.QUESTION: (questions.PURPOSE, paths.question),
+    Link.ABSENCE: (absences.PURPOSE, paths.absence),
     Link.MAIL: (mails.PURPOSE, paths.mail),
     Link.CONFLICT: (take_back.PURPOSE, paths.conflict),
 }
@@ -212,7 +213,7 @@ class Runtime:
             reader: The address to which it is sent: it lets in nobody by a former one. Empty for whoever asks now.
         """
         match link:
-            case Link.ANSWER | Link.MINE | Link.QUESTION | Link.MAIL | Link.CONFLICT:
+            case Link.ANSWER | Link.MINE | Link.QUESTION | Link.ABSENCE | Link.MAIL | Link.CONFLICT:
                 purpose, path_of = _TOKENS[link]
                 path = path_of(self.seal.token(purpose, identity, reader=reader))
             case Link.PAUSED:

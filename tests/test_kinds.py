@@ -16,7 +16,7 @@ from connector.cli import sessions
 from connector.domain.change import ChangeKind
 from connector.domain.client_mail import MAILS
 from connector.domain.client_mail import ROWS as MAIL_ROWS
-from connector.domain.facts import Answer, Dropped, MailChoice, MailKind, QuestionKind
+from connector.domain.facts import AbsenceAnswer, AbsenceEnd, Answer, Dropped, MailChoice, MailKind, QuestionKind
 from connector.domain.notice import Notice, NoticeKind
 from connector.domain.notice_table import NOTICES, ROWS, Audience, Effect, Link, Method, NoticeRow
 from connector.domain.question import QUESTIONS, Meanwhile, QuestionRow
@@ -37,6 +37,7 @@ PAGES = {
     Link.ANSWER: "answer.show",
     Link.MINE: "mine.show",
     Link.QUESTION: "questions.show",
+    Link.ABSENCE: "absences.show",
     Link.MAIL: "mails.show",
     Link.CONFLICT: "conflict.show",
     Link.PAUSED: "paused.show",
@@ -68,7 +69,7 @@ def test_every_kind_of_notice_has_a_name_in_the_timeline() -> None:
 def test_what_a_letter_needs_are_fields_of_its_notice_and_it_is_not_written_without(row: NoticeRow) -> None:
     assert set(row.needs) <= {field.name for field in fields(Notice)}
     for name in row.needs:
-        lacking: dict[str, Any] = {name: () if name == "choices" else None}
+        lacking: dict[str, Any] = {name: () if name in ("choices", "concerned") else None}
         with pytest.raises(ValueError, match=f"lacks {name}"):
             compose(letter(row.kind, **lacking), brand=BRAND, from_address=FROM)
 
@@ -106,7 +107,7 @@ def test_what_a_client_believes_who_has_read_it_is_said_by_its_row(row: NoticeRo
 
 @every_row
 def test_the_link_of_a_notice_leads_to_a_page(stage: Stage, row: NoticeRow) -> None:
-    ids = ("offer_id", "question_id", "mail_id", "alternative_id", "calendar_id", "signin_id")
+    ids = ("offer_id", "question_id", "absence_id", "mail_id", "alternative_id", "calendar_id", "signin_id")
     told = replace(notice(row.kind), **dict.fromkeys(ids, IDENTITY))  # type: ignore[arg-type]
 
     link = stage.runtime.link_for(told)
@@ -121,7 +122,7 @@ def test_the_link_of_a_notice_leads_to_a_page(stage: Stage, row: NoticeRow) -> N
 
 @every_row
 def test_a_notice_that_names_nothing_to_lead_to_has_no_link(stage: Stage, row: NoticeRow) -> None:
-    ids = ("offer_id", "question_id", "mail_id", "alternative_id", "calendar_id", "signin_id", "session")
+    ids = ("offer_id", "question_id", "absence_id", "mail_id", "alternative_id", "calendar_id", "signin_id", "session")
     told = replace(notice(row.kind), **dict.fromkeys(ids))  # type: ignore[arg-type]
     expected = f"{stage.runtime.settings.public_url}/calendars" if row.link is Link.CALENDARS else None
     assert stage.runtime.link_for(told) == expected
@@ -157,6 +158,11 @@ def test_every_kind_of_question_its_answers_and_its_ends_have_words_in_the_timel
     assert phrases.ANSWERS.keys() == set(Answer)
     assert phrases.DROPPED.keys() == set(Dropped)
     assert {row.remote_change for row in QUESTION_ROWS} <= sessions._ASKED.keys()
+
+
+def test_every_answer_about_an_absence_and_every_end_of_one_has_words_in_the_timeline() -> None:
+    assert phrases.ABSENCE_ANSWERS.keys() == set(AbsenceAnswer)
+    assert phrases.ABSENCE_ENDS.keys() == set(AbsenceEnd)
 
 
 def test_every_kind_of_question_has_words_on_its_page(stage: Stage) -> None:

@@ -87,6 +87,7 @@ class Calendar:
         paused: Why nothing is done about it until somebody says so (a PauseReason); `paused_count` entries were gone.
         busy_at: When its busy times were read last, as far ahead as `busy_until`; `busy_trouble` says why they could
             not be since, and `busy_outdated_at` since when something has changed there that was not read.
+        absences_unrelated: Its practitioner has said that absences in it do not concern their sessions.
         probe: The remote name of a probe hold that may stand there at `probe_at`; `probe_tries` times it read as free.
         probed_at: When it was last proved how holds must be shown.
         compared_at: When the whole of it was last compared with what is believed of it.
@@ -123,6 +124,7 @@ class Calendar:
     busy_until: datetime | None = None
     busy_outdated_at: datetime | None = None
     busy_trouble: Sentence | None = None
+    absences_unrelated: bool = False
     probe: str | None = None
     probe_at: datetime | None = None
     probe_tries: int = 0

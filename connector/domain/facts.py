@@ -54,6 +54,22 @@ class Answer(StrEnum):
     OFFER_OTHERS = "offer"
 
 
+class AbsenceAnswer(StrEnum):
+    """What a practitioner can answer; to offer other times is no answer but an act."""
+
+    KEEP = "keep"  # the sessions take place: never asked about again
+    UNRELATED = "unrelated"  # events of this calendar never concern sessions
+
+
+class AbsenceEnd(StrEnum):
+    """What has ended a question that nobody has answered."""
+
+    GONE = "gone"  # the event is not there any more, or no absence any more
+    OVER = "over"
+    SETTLED = "settled"  # no session is left in it that waits for its practitioner
+    UNITED = "united"  # with another one, whose question goes on
+
+
 class Attendance(StrEnum):
     """What a client says to an invitation, out of their calendar program."""
 
@@ -435,6 +451,37 @@ class QuestionDropped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceAsked(Fact):
+    """The practitioner was asked about a session, since a calendar of theirs says that they are away then."""
+
+    tag: ClassVar[str] = "absence_asked"
+
+    absence_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceAnswered(Fact):
+    """They said that the session takes place, or that this calendar never concerns it."""
+
+    tag: ClassVar[str] = "absence_answered"
+
+    absence_id: UUID
+    answer: AbsenceAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsenceDropped(Fact):
+    """The question about a session in an absence ended by itself."""
+
+    tag: ClassVar[str] = "absence_dropped"
+
+    absence_id: UUID
+    ended: AbsenceEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConflictFound(Fact):
     """An offered time is no longer free in another calendar of the practitioner."""
 
@@ -686,6 +733,7 @@ OfferFact = (
 AlternativeFact = AlternativeWithdrawn | AlternativeMoved | ConflictFound | ConflictAccepted
 EntryFact = EntryReverted | EventMoved | EventDeleted
 QuestionFact = PractitionerAsked | PractitionerAnswered | QuestionDropped
+AbsenceFact = AbsenceAsked | AbsenceAnswered | AbsenceDropped
 CalendarFact = (
     CalendarPaused
     | CalendarResumed
@@ -706,6 +754,7 @@ AnyFact = (
     | AlternativeFact
     | EntryFact
     | QuestionFact
+    | AbsenceFact
     | CalendarFact
     | ConnectionFact
     | NoticeFact

@@ -10,7 +10,7 @@ from uuid import UUID
 from connector.domain.facts import Doubt
 from connector.domain.people import Client, Medium, Practitioner, SupportPerson
 from connector.domain.session import Location, Session
-from connector.domain.span import When
+from connector.domain.span import Span, When
 
 
 class NoticeKind(StrEnum):
@@ -48,6 +48,7 @@ class NoticeKind(StrEnum):
     MOVE_ASKED = "move_asked"  # they moved a session in their calendar: ask the client, already agreed, revert it
     REPLACE_ASKED = "replace_asked"  # the same while an offer was open: reverted; should it replace the offer
     DELETE_ASKED = "delete_asked"  # they deleted a session in their calendar: cancel, revert it, offer other times
+    ABSENCE_ASKED = "absence_asked"  # a calendar of theirs says that they are away while they have sessions
     OFFER_TAKEN_BACK = "offer_taken_back"  # they deleted the last hold, and so the offer is withdrawn
     CONFLICT_FOUND = "clash_found"  # an offered time is no longer free in another calendar of theirs
     CALENDAR_PAUSED = "calendar_stopped"  # a calendar looks wrong, so nothing is done about it until somebody says so
@@ -164,6 +165,14 @@ class Righted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Concerned:
+    """A session that an absence of its practitioner's concerns; `about` names the client."""
+
+    when: When
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeclinedProposal:
     """A time that the client has asked for out of their calendar, and that its practitioner cannot offer.
 
@@ -212,6 +221,9 @@ class Notice:
         count: How many entries are gone from it; of a NO_CHANNEL, how many sessions are to come.
         connection_id: The connection that must be reconnected.
         righted: What was put right after the database had been set back.
+        absence_id: The absence that the practitioner is asked about.
+        away: From when until when it lasts, aware UTC.
+        concerned: The sessions in it.
         since: Of what has happened after this instant, aware UTC, nothing was known any more; None if nothing ever was.
         mail_id: The client's mail that it tells of.
         author: The address which that mail says it is from.
@@ -254,3 +266,6 @@ class Notice:
     declined: DeclinedProposal | None = None
     told_otherwise: bool = False
     code_id: UUID | None = None
+    absence_id: UUID | None = None
+    away: Span | None = None
+    concerned: tuple[Concerned, ...] = ()

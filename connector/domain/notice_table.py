@@ -49,6 +49,7 @@ class Link(Enum):
     ANSWER = "answer"  # the client's, of an offer
     MINE = "mine"  # the client's own, of a session
     QUESTION = "question"
+    ABSENCE = "absence"
     MAIL = "mail"  # the practitioner's, of a mail of their client's
     CONFLICT = "conflict"  # takes an offered time back
     PAUSED = "paused"  # says how a calendar goes on
@@ -99,6 +100,8 @@ def subject(link: Link, notice: Notice) -> UUID | None:
             return notice.offer_id
         case Link.QUESTION:
             return notice.question_id
+        case Link.ABSENCE:
+            return notice.absence_id
         case Link.MAIL:
             return notice.mail_id
         case Link.CONFLICT:
@@ -340,6 +343,13 @@ ROWS = (
         template="delete_asked",
         link=Link.QUESTION,
         needs=("session", "expires_at"),
+    ),
+    NoticeRow(
+        kind=NoticeKind.ABSENCE_ASKED,
+        to=Audience.PRACTITIONER,
+        template="absence_asked",
+        link=Link.ABSENCE,
+        needs=("away", "concerned"),
     ),
     NoticeRow(
         kind=NoticeKind.OFFER_TAKEN_BACK,

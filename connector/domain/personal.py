@@ -13,7 +13,7 @@ from uuid import UUID
 
 from connector.domain import facts
 from connector.domain.conversation import Conversation
-from connector.domain.notice import Notice, Recipient, Righted
+from connector.domain.notice import Concerned, Notice, Recipient, Righted
 from connector.domain.notice_table import NOTICES, Audience
 from connector.domain.people import ERASED
 from connector.domain.session import Location, LocationKind, Session
@@ -30,6 +30,7 @@ ERASED_TEXTS: Mapping[tuple[type, str], str] = {
     (Notice, "about"): "",
     (Notice, "author"): "",
     (Righted, "about"): ERASED,
+    (Concerned, "about"): ERASED,
     (Session, "external_id"): WORD,  # a host may have put anything there
     (Location, "text"): WORD,
     (facts.Attestation, "who"): WORD,
@@ -94,7 +95,7 @@ KEPT_TEXTS = frozenset(
     }
 )
 
-_Document = TypeVar("_Document", Notice, Conversation, facts.Fact, Righted)
+_Document = TypeVar("_Document", Notice, Conversation, facts.Fact, Righted, Concerned)
 _TextOf = Callable[[Any, str, str], str]  # whose text it is, the name of its field, and what it says
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -29,6 +29,11 @@ def zone_named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise no_such_zone(name) from error
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """Return when a day begins on the wall of a zone, aware UTC: where its first hour is left out, at the next."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def no_such_zone(name: str) -> RuleError:

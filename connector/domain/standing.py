@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from collections.abc import Iterable
+from enum import Enum, StrEnum, auto
+
+
+class Nature(StrEnum):
+    """Whether an event that takes time may mean that its owner is away; the values are stored."""
+
+    OUT_OF_OFFICE = "out_of_office"  # the service calls it so
+    ORDINARY = "ordinary"
+    NEVER = "never"  # it says what they do, or where, and that is no absence
 
 
 class Standing(Enum):
@@ -11,6 +20,7 @@ class Standing(Enum):
     BUSY = auto()  # also what says nothing, or a word that nobody knows
     TENTATIVE = auto()
     OUT_OF_OFFICE = auto()
+    FOCUS = auto()  # somebody works undisturbed
     ELSEWHERE = auto()  # where somebody works, not that they do
     FREE = auto()
     DECLINED = auto()  # by whoever's calendar it is
@@ -26,6 +36,7 @@ _TAKES_TIME = {
     Standing.BUSY: True,
     Standing.TENTATIVE: True,
     Standing.OUT_OF_OFFICE: True,
+    Standing.FOCUS: True,
     Standing.ELSEWHERE: False,
     Standing.FREE: False,
     Standing.DECLINED: False,
@@ -44,3 +55,11 @@ _EXCHANGE = {
 def of_exchange(word: object) -> Standing:
     """Return what a word of Exchange means, as its own services and the events that it exports write it."""
     return _EXCHANGE.get(str(word).casefold(), Standing.BUSY)
+
+
+def nature_of(standings: Iterable[Standing]) -> Nature:
+    """Return what an event that says this may mean; what is never an absence is none, whatever else it says."""
+    said = set(standings)
+    if said & {Standing.FOCUS, Standing.ELSEWHERE}:
+        return Nature.NEVER
+    return Nature.OUT_OF_OFFICE if Standing.OUT_OF_OFFICE in said else Nature.ORDINARY

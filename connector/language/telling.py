@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_skeleton, get_day_names, get_timezone_location, get_timezone_name
 
 from connector.domain.session import Location, LocationKind
-from connector.domain.span import When, zone_named
+from connector.domain.span import Span, When, zone_named
 from connector.language.catalogues import Language
 from connector.language.offered import Languages
 from connector.language.values import PLAINER, hour
@@ -81,6 +81,17 @@ class Teller:
             zone=self._zone_of(when, here),
             elsewhere=self._span(when, there, day_named=not same_day) if differs else "",
         )
+
+    def stretch(self, span: Span) -> str:
+        """Tell from when until when something lasts: of whole days, their dates alone."""
+        here = zone_named(self.zone)
+        start, end = (at.astimezone(here) for at in (span.start, span.end))
+        if start.time() != time() or end.time() != time():
+            return self._span(When.of(span, zone=self.zone), here)
+        last = end - timedelta(days=1)  # on the wall
+        if last.date() <= start.date():
+            return self._date(start)
+        return self.language.say_as("days", "%(first)s to %(last)s", first=self._date(start), last=self._date(last))
 
     def instant(self, at: datetime) -> str:
         """Tell an instant in full."""

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from markupsafe import Markup
 
-from connector.domain.notice import Choice, Notice, NoticeKind, Righted
+from connector.domain.notice import Choice, Concerned, Notice, NoticeKind, Righted
 from connector.domain.notice_table import NOTICES, Audience, Method
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ical import imip, itip
@@ -136,6 +136,7 @@ def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) ->
         "subscription": letter.subscription or "",
         "righted": bool(notice.righted),
         "since": teller.instant(notice.since) if notice.since else "",
+        "away": teller.stretch(notice.away) if notice.away else "",
     }
     html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about", "author")}
     html |= dict(_places_in_html(notice, teller))
@@ -143,6 +144,7 @@ def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) ->
         html["subscription"] = Markup('<a href="{0}">{0}</a>').format(letter.subscription)
     choices = [_choice(choice, teller) for choice in _choices(letter)]
     choices += [_righted(one, teller, brand) for one in notice.righted]
+    choices += [_concerned(one, teller) for one in notice.concerned]
     return Words(text=text, html=html, choices=choices, link=letter.link, quoted=_quoted(notice.about))
 
 
@@ -250,6 +252,13 @@ def _righted(righted: Righted, teller: Teller, brand: str) -> tuple[Mapping[str,
         what = teller.language.say("%(what)s (it had stood at %(old)s)", what=what, old=teller.when(righted.old))
     line = {"choice": {"when": teller.when(righted.when), "place": what}}
     return line, line
+
+
+def _concerned(concerned: Concerned, teller: Teller) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return one session in an absence: its time, and with whom."""
+    client = itip.one_line(concerned.about) or teller.language.say("Client")
+    when = teller.when(concerned.when)
+    return {"choice": {"when": when, "place": client}}, {"choice": {"when": when, "place": _isolated(client)}}
 
 
 def _choice(choice: Choice, teller: Teller) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

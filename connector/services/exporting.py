@@ -44,6 +44,7 @@ def export(db: Connection, policy: Policy, client_id: UUID, *, now: datetime) ->
         for mail in receiving.waiting_of(db, client_id, addresses=words.addresses)
     ]
     sections["lists_after_restores"] = list(mentions.righted(db, words))
+    sections["lists_of_absences"] = list(mentions.concerned(db, words))
     sections["shown_in_calendars"] = [
         shown
         for session in sessions.of_client(db, client_id, since=EVER)

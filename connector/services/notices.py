@@ -23,7 +23,7 @@ from connector.domain.facts import (
     SessionMoved,
 )
 from connector.domain.notice import Notice, NoticeKind, Recipient
-from connector.domain.notice_table import NOTICES
+from connector.domain.notice_table import NOTICES, Link
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner, Role, Signing, SupportPerson
 from connector.domain.question import QUESTIONS
@@ -31,6 +31,7 @@ from connector.domain.session import Session
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
 from connector.storage import (
+    absences,
     answer_codes,
     calendars,
     client_mails,
@@ -176,9 +177,9 @@ def is_current(db: Connection, notice: Notice, *, now: datetime) -> bool:
 
 
 def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
+    if NOTICES[notice.kind].link in (Link.QUESTION, Link.ABSENCE):
+        return _is_asked(db, notice)
     match notice.kind:
-        case NoticeKind.MOVE_ASKED | NoticeKind.REPLACE_ASKED | NoticeKind.DELETE_ASKED:
-            return notice.question_id is not None and questions.get(db, notice.question_id).is_open
         case NoticeKind.CLIENT_DECLINED | NoticeKind.ANSWER_UNPROVED | NoticeKind.CLIENT_PROPOSED:
             return notice.mail_id is not None and client_mails.get(db, notice.mail_id).is_open
         case NoticeKind.DRAFT_WAITING:
@@ -198,6 +199,13 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
             return _is_of_use(db, notice, now)
         case _:
             return True  # news of what has happened stays true
+
+
+def _is_asked(db: Connection, notice: Notice) -> bool:
+    """Whether the question that a notice asks waits for an answer."""
+    if notice.absence_id is not None:
+        return absences.get(db, notice.absence_id).is_open
+    return notice.question_id is not None and questions.get(db, notice.question_id).is_open
 
 
 def _is_refused(db: Connection, notice: Notice) -> bool:

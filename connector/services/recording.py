@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain import client_mail
+from connector.domain.connection import CalendarRole
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import (
     Dropped,
@@ -23,6 +24,7 @@ from connector.domain.facts import (
     OfferReplaced,
     OfferSent,
     OfferWithdrawn,
+    SessionBooked,
     SessionCancelled,
     SessionMoved,
 )
@@ -35,6 +37,7 @@ from connector.errors import RuleError
 from connector.services import beliefs, conversations, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import (
+    absences,
     calendars,
     client_mails,
     ledger,
@@ -58,6 +61,7 @@ _ENDING = (
     OfferWithdrawn,
     SessionCancelled,
 )
+_PLACING = (SessionMoved, SessionCancelled, OfferSent, *_ENDING)  # by these a session needs no answer, or one again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +174,14 @@ def record(
     overtake_mails(db, decision.session.id, decision.facts, now=now)
     if any(not isinstance(fact, _INERT) for fact in decision.facts):
         _keep_times(db, case, decision.session, is_new=decision.new)
-        make_calendars_due(db, case.practitioner.id, now=now)
+        _make_every_calendar_due(db, policy, case.practitioner.id, decision.facts, now)
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, policy, decision, case.practitioner.id, now)
     _make_questions_due(db, decision)
+    if any(isinstance(fact, _PLACING) for fact in decision.facts) and absences.has_any(
+        db, case.practitioner.id, now=now
+    ):
+        make_absences_due(db, case.practitioner.id, now=now)
     if not quiet:
         _tell(db, case, decision, now)
 
@@ -257,11 +265,29 @@ def make_calendars_due(db: Connection, practitioner_id: UUID, *, now: datetime) 
         ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
 
 
+def _make_every_calendar_due(
+    db: Connection, policy: Policy, practitioner_id: UUID, facts: Sequence[Fact], now: datetime
+) -> None:
+    """Have every calendar brought up to date, and those looked at in which an absence may turn up without a word."""
+    has_placed = any(isinstance(fact, SessionBooked | SessionMoved) for fact in facts)
+    for calendar in calendars.all_of(db, practitioner_id):
+        if calendar.role is CalendarRole.TARGET:
+            ledger.touch(db, Key(Kind.CALENDAR, str(calendar.id)), due_at=now, lane=calendar.lane)
+        elif calendar.role is CalendarRole.WATCHED and has_placed:
+            key, again_at = Key(Kind.BUSY, str(calendar.id)), now + policy.poll_idle
+            ledger.touch(db, key, due_at=again_at, lane=calendar.lane, urgency=Urgency.UPKEEP)
+
+
 def make_busy_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
     """Have free/busy read in each of a practitioner's calendars."""
     for calendar in calendars.all_of(db, practitioner_id):
         key = Key(Kind.BUSY, str(calendar.id))
         ledger.touch(db, key, due_at=now, lane=calendar.lane, urgency=Urgency.LOOK)
+
+
+def make_absences_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
+    """Have it looked what a practitioner is to be asked about their absences."""
+    ledger.touch(db, Key(Kind.ABSENCE, str(practitioner_id)), due_at=now)
 
 
 def _with_question_ended(case: Case, decision: Decision, now: datetime) -> Decision:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
+from connector.domain.absence import SHORTEST_DAY, History, Part, PartKey
 from connector.domain.connection import ConnectionState
 from connector.domain.span import Span
+from connector.domain.standing import Nature
+from connector.ports import Busy
 from connector.sentence import Sentence
+from connector.storage.database import chunks
 from connector.storage.tables import busy_times, calendars, connections, unread_events
 from connector.storage.versions import raising
 
@@ -44,17 +50,134 @@ class BlindSpot:
     events: int = 0
 
 
-def keep(db: Connection, calendar_id: UUID, spans: Iterable[Span], *, now: datetime, until: datetime) -> None:
-    """Store when a calendar is not free from now until then, in place of what was stored.
+def keep(db: Connection, calendar_id: UUID, times: Iterable[Busy], *, now: datetime, until: datetime) -> None:
+    """Store when a calendar is not free from now until then; an event that was known before stays the same row.
 
-    Two events at the same time are two: whoever has accepted one has not accepted the other.
+    Two events at the same time are two: whoever has accepted one has not accepted the other. Only what has changed is
+    written; what begins later than was read stays as it was known.
     """
-    db.execute(delete(busy_times).where(busy_times.c.calendar_id == calendar_id))
-    rows = [{"calendar_id": calendar_id, "starts_at": span.start, "ends_at": span.end} for span in sorted(spans)]
-    if rows:
-        db.execute(insert(busy_times), rows)
-    values = {"busy_at": now, "busy_until": until, "busy_outdated_at": None, "busy_trouble": None}
+    own = busy_times.c.calendar_id == calendar_id
+    stored = _Stored(db.execute(select(busy_times).where(own).order_by(busy_times.c.id)).all(), until)
+    new, changed = [], []
+    for one in sorted(times, key=lambda one: one.span):
+        row = stored.taken(one)
+        values = _values(one, row, now)
+        if row is None:
+            new.append({"calendar_id": calendar_id, **values})
+        elif any(getattr(row, name) != value for name, value in values.items()):
+            changed.append({"row_id": row.id, **values})
+    for ids in chunks(stored.left):
+        db.execute(delete(busy_times).where(busy_times.c.id.in_(ids)))
+    if changed:
+        names = changed[0].keys() - {"row_id"}
+        places = {name: bindparam(name, type_=busy_times.c[name].type) for name in names}
+        db.execute(update(busy_times).where(busy_times.c.id == bindparam("row_id")).values(places), changed)
+    if new:
+        db.execute(insert(busy_times), new)
+    values = {"busy_at": now, "busy_read_at": now, "busy_until": until, "busy_outdated_at": None, "busy_trouble": None}
     db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
+
+
+class _Stored:
+    """What was known of a calendar: each row is taken once, by the event that it is."""
+
+    def __init__(self, rows: Iterable[Row[Any]], until: datetime) -> None:
+        self._until = until
+        self._rows: dict[tuple[Any, Any], list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            self._rows[row.href, row.occurrence].append(row)
+
+    @property
+    def left(self) -> list[int]:
+        """The rows of what is not there any more, as far as was read."""
+        return [row.id for rows in self._rows.values() for row in rows if row.starts_at < self._until]
+
+    def taken(self, one: Busy) -> Row[Any] | None:
+        """Take the row of an event: first one with the same edges; without an address it is known by nothing else."""
+        rows = self._rows.get((one.href, one.occurrence), [])
+        same = (row for row in rows if (row.starts_at, row.ends_at) == (one.span.start, one.span.end))
+        row = next(same, rows[0] if rows and one.href is not None else None)
+        if row is not None:
+            rows.remove(row)
+        return row
+
+
+def _values(one: Busy, row: Row[Any] | None, now: datetime) -> dict[str, Any]:
+    history = History(seen_at=now, since=now)
+    if row is not None and row.seen_at is not None:
+        history = _history(row)
+        if (was := Span(start=row.starts_at, end=row.ends_at)) != one.span:
+            history = history.moved(was, now=now)
+    return {
+        "starts_at": one.span.start,
+        "ends_at": one.span.end,
+        "href": one.href,
+        "occurrence": one.occurrence,
+        "in_series": one.in_series,
+        "lasts_a_day": one.span.duration >= SHORTEST_DAY,
+        "nature": one.nature.value,
+        "seen_at": history.seen_at,
+        "since": history.since,
+        "settled_starts_at": history.settled.start if history.settled else None,
+        "settled_ends_at": history.settled.end if history.settled else None,
+    }
+
+
+def _history(row: Row[Any]) -> History:
+    starts_at, ends_at = row.settled_starts_at, row.settled_ends_at
+    settled = Span(start=starts_at, end=ends_at) if starts_at and ends_at else None
+    return History(seen_at=row.seen_at, since=row.since, settled=settled)
+
+
+_MAY_BE_AWAY = or_(
+    busy_times.c.nature == Nature.OUT_OF_OFFICE.value,
+    and_(
+        busy_times.c.nature == Nature.ORDINARY.value,
+        busy_times.c.lasts_a_day,
+        busy_times.c.in_series.is_(False),
+    ),
+)
+
+
+def parts(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[Part]:
+    """Return what may say, in the calendars of a practitioner's whose events concern sessions, that they are away."""
+    query = (
+        select(busy_times)
+        .join(calendars, calendars.c.id == busy_times.c.calendar_id)
+        .join(connections, connections.c.id == calendars.c.connection_id)
+        .where(
+            calendars.c.practitioner_id == practitioner_id,
+            calendars.c.absences_unrelated.is_(False),
+            connections.c.state != ConnectionState.DISCONNECTING.value,
+            busy_times.c.href.is_not(None),
+            busy_times.c.seen_at.is_not(None),
+            busy_times.c.ends_at > now,
+            _MAY_BE_AWAY,
+        )
+        .order_by(busy_times.c.starts_at, busy_times.c.id)
+    )
+    return [
+        Part(
+            key=PartKey(row.calendar_id, row.href, row.occurrence),
+            span=Span(start=row.starts_at, end=row.ends_at),
+            nature=Nature(row.nature),
+            in_series=row.in_series,
+            history=_history(row),
+        )
+        for row in db.execute(query)
+    ]
+
+
+def may_be_away(db: Connection, calendar_id: UUID) -> bool:
+    """Whether something in a calendar may say that its practitioner is away."""
+    query = select(busy_times.c.id).where(busy_times.c.calendar_id == calendar_id, _MAY_BE_AWAY).limit(1)
+    return db.execute(query).first() is not None
+
+
+def read_at(db: Connection, practitioner_id: UUID) -> Mapping[UUID, datetime | None]:
+    """Return when each of a practitioner's calendars was last read itself, rather than confirmed by its feed."""
+    query = select(calendars.c.id, calendars.c.busy_read_at).where(calendars.c.practitioner_id == practitioner_id)
+    return {row.id: row.busy_read_at for row in db.execute(query)}
 
 
 def outdate(db: Connection, calendar_id: UUID, *, now: datetime) -> None:

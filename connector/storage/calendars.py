@@ -294,6 +294,11 @@ def set_levels(db: Db, calendar_id: UUID, *, session_level: Level, hold_level: L
     db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
+def set_absences_unrelated(db: Db, calendar_id: UUID, *, unrelated: bool) -> None:
+    """Store whether absences in a calendar do not concern its practitioner's sessions."""
+    db.execute(raising(calendars, {"absences_unrelated": unrelated}).where(calendars.c.id == calendar_id))
+
+
 def remove_connection(db: Db, connection_id: UUID) -> bool:
     """Delete a connection with its credentials, its calendars and their rows; False if it was deleted before."""
     db.execute(delete(calendars).where(calendars.c.connection_id == connection_id))
@@ -416,6 +421,7 @@ def _calendar(row: Row[Any]) -> Calendar:
         busy_until=row.busy_until,
         busy_outdated_at=row.busy_outdated_at,
         busy_trouble=row.busy_trouble,
+        absences_unrelated=row.absences_unrelated,
         probe=row.probe,
         probe_at=row.probe_at,
         probe_tries=row.probe_tries,

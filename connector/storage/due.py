@@ -64,6 +64,7 @@ class Kind(StrEnum):
     OFFER = "offer"  # its deadline
     QUESTION = "question"  # when it answers itself
     BUSY = "busy"  # read when a calendar is not free
+    ABSENCE = "absence"  # what a practitioner is to be asked about their absences
     PROBE = "probe"  # prove how a calendar's holds must be shown
     CONVERSATION = "conversation"  # what one reader is told about one session, by one medium
     SIGN_IN = "sign_in"  # mail a link to who has asked for one, if they are a practitioner
@@ -84,7 +85,7 @@ class Kind(StrEnum):
 
 
 _ACTS = frozenset({Kind.CALENDAR, Kind.OFFER, Kind.QUESTION, Kind.CONVERSATION, Kind.OUTCOME})
-_LOOKS = frozenset({Kind.SIGN_IN, Kind.MAIL})  # anybody can ask, or write, so that this keeps no act waiting
+_LOOKS = frozenset({Kind.SIGN_IN, Kind.MAIL, Kind.ABSENCE})  # anybody can ask, or write: this keeps no act waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, or_, select, updat
 from connector.domain import mention
 from connector.domain.facts import UnknownFact
 from connector.domain.mention import Words
-from connector.domain.notice import Notice, NoticeKind, Righted
+from connector.domain.notice import Concerned, Notice, NoticeKind, Righted
 from connector.domain.people import Role
 from connector.domain.personal import WORD, reworded, without_client
 from connector.storage import personal, timeline
@@ -66,6 +66,13 @@ def righted(db: Connection, words: Words) -> Iterator[Righted]:
             yield from (one for one in notice.righted if words.mean(one.about))
 
 
+def concerned(db: Connection, words: Words) -> Iterator[Concerned]:
+    """Yield what questions about absences tell of a client."""
+    for table in (messages, pending_notices):
+        for _row, notice in _lists(db, table):
+            yield from (one for one in notice.concerned if words.mean(one.about))
+
+
 def erase(db: Connection, words: Words) -> None:
     """Erase a client from everything that is not theirs."""
     for row in list(unknown(db, words)):
@@ -73,9 +80,13 @@ def erase(db: Connection, words: Words) -> None:
         db.execute(update(unknown_entries).where(key).values(title=WORD))
     for table in (messages, pending_notices):
         for row, notice in _lists(db, table):
-            new = tuple(without_client(one) if words.mean(one.about) else one for one in notice.righted)
-            if new != notice.righted:
-                stored = msgspec.json.encode(replace(notice, righted=new)).decode()
+            new = replace(
+                notice,
+                righted=tuple(without_client(one) if words.mean(one.about) else one for one in notice.righted),
+                concerned=tuple(without_client(one) if words.mean(one.about) else one for one in notice.concerned),
+            )
+            if new != notice:
+                stored = msgspec.json.encode(new).decode()
                 db.execute(update(table).where(table.c.id == row.id).values(notice=stored))
     if words.spelled:
         _erase_typed(db, words)
@@ -118,10 +129,11 @@ def _without(value: Any, words: Words) -> Any:
 
 
 def _lists(db: Connection, table: Table) -> Iterator[tuple[Row[Any], Notice]]:
-    """Yield the notices that list what was put right after a restore."""
+    """Yield the notices that list sessions of several clients: after a restore, and in an absence."""
     of_nothing = select(conversations.c.id).where(conversations.c.session_id.is_(None))
-    is_list: ColumnElement[bool] = table.c.notice.contains(f'"{NoticeKind.RESTORED.value}"')
+    kinds = (NoticeKind.RESTORED, NoticeKind.ABSENCE_ASKED)
+    is_list: ColumnElement[bool] = or_(*(table.c.notice.contains(f'"{kind.value}"') for kind in kinds))
     for row in db.execute(select(table).where(table.c.conversation_id.in_(of_nothing), is_list)).all():
         notice = msgspec.json.decode(row.notice, type=Notice)
-        if notice.righted:
+        if notice.righted or notice.concerned:
             yield row, notice

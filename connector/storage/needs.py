@@ -14,13 +14,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select, and_, or_, select
 
+from connector.domain.absence import AbsenceState
 from connector.domain.connection import CalendarRole, ConnectionState
 from connector.domain.offer import OfferState
 from connector.domain.people import Medium
 from connector.domain.question import QuestionState
+from connector.domain.session import SessionState
 from connector.storage import ledger
 from connector.storage.due import Key, Kind, Urgency, dashed, due
 from connector.storage.tables import (
+    absences,
     answer_codes,
     availability_asks,
     browsers,
@@ -43,6 +46,7 @@ from connector.storage.tables import (
     published_calendars,
     questions,
     reply_mailbox,
+    sessions,
     short_links,
     signins,
     spent_tokens,
@@ -84,6 +88,11 @@ def _offers(state: OfferState) -> Select[Any]:
 
 _OPEN_QUESTIONS = select(questions.c.id, sa.literal("").label("lane")).where(
     questions.c.state == QuestionState.OPEN.value
+)
+_ABSENT = (
+    select(absences.c.practitioner_id.label("id"), sa.literal("").label("lane"))
+    .where(absences.c.state == AbsenceState.OPEN.value)
+    .distinct()
 )
 _LANE = sa.case(
     (conversations.c.medium == Medium.SMS.value, Medium.SMS.value), else_="mail"
@@ -141,6 +150,17 @@ NEEDS: Sequence[Need] = (
         ),
         rests=True,  # whoever asks again has it read
     ),
+    Need(
+        kind=Kind.BUSY,
+        rows=_calendars(CalendarRole.WATCHED).where(
+            sa.exists().where(
+                sessions.c.practitioner_id == calendars.c.practitioner_id,
+                sessions.c.state == SessionState.BOOKED.value,
+            )
+        ),
+        rests=True,  # while sessions are to come
+    ),
+    Need(kind=Kind.ABSENCE, rows=_ABSENT),
     Need(kind=Kind.OFFER, rows=_offers(OfferState.OPEN)),
     Need(kind=Kind.OFFER, rows=_offers(OfferState.DRAFT), rests=True),  # a reminder is sent once
     Need(kind=Kind.QUESTION, rows=_OPEN_QUESTIONS),

@@ -194,6 +194,12 @@ HOLDINGS: Sequence[Holding] = (
         "asked_at answers_itself_at ended_at",
     ),
     Holding(
+        section="absences",
+        table=tables.absence_sessions,
+        rows=_by_session(tables.absence_sessions),
+        kept="absence_id session_id starts_at",
+    ),
+    Holding(
         section="client_mails",
         table=tables.client_mails,
         rows=_by_session(tables.client_mails),
@@ -285,7 +291,7 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.calendars: "id connection_id practitioner_id role remote_id name session_level hold_level firm_holds "
     "sync_token lane trouble trouble_kind trouble_since read_trouble read_trouble_kind read_trouble_since "
     "unreadable_at refused_at outage_told_at written_at read_at created_at successor_id paused paused_at paused_count "
-    "busy_at busy_until busy_outdated_at "
+    "busy_at busy_until busy_outdated_at busy_read_at absences_unrelated "
     "busy_trouble probe probe_at probe_tries probed_at compared_at compare_at compare_trouble "
     "compare_trouble_kind compare_trouble_since repair_asked identity twin version",
     tables.signins: "id practitioner_id support_id expires_at used_at made_at wanted",
@@ -313,7 +319,10 @@ TELL_NOTHING: Mapping[Table, str] = {
     tables.kept_entries: "calendar_id name",
     tables.remote_changes: "calendar_id key kind since expected_starts_at expected_ends_at actual_starts_at "
     "actual_ends_at accepted",
-    tables.busy_times: "id calendar_id starts_at ends_at",
+    tables.busy_times: "id calendar_id starts_at ends_at href occurrence in_series lasts_a_day nature seen_at since "
+    "settled_starts_at settled_ends_at",
+    tables.absences: "id practitioner_id state starts_at ends_at asked_at answer ended ended_at",
+    tables.absence_parts: "id absence_id calendar_id href occurrence",
     tables.unread_events: "calendar_id reason events since starts",
     tables.erasures: "calendar_id key",
     # Its `last_error` quotes nobody, as no log does.

@@ -25,6 +25,7 @@ from connector.domain.span import Span, When
 from connector.domain.stored import as_stored
 from connector.errors import NotFoundError
 from connector.storage.columns import by_name
+from connector.storage.database import chunks
 from connector.storage.pages import behind
 from connector.storage.tables import offers, sessions
 from connector.storage.versions import named_once, raising
@@ -238,6 +239,13 @@ def booked(
     if not missing:
         return recent
     return recent + [session_of(row) for row in db.execute(select(sessions).where(own, sessions.c.id.in_(missing)))]
+
+
+def with_ids(db: Connection, ids: Collection[UUID]) -> Sequence[Session]:
+    """Return these sessions, in no order."""
+    return [
+        session_of(row) for some in chunks(ids) for row in db.execute(select(sessions).where(sessions.c.id.in_(some)))
+    ]
 
 
 def when_columns(when: When) -> dict[str, Any]:

@@ -43,6 +43,8 @@ SILENT: Mapping[Table, frozenset[str]] = {
             "busy_at",
             "busy_until",
             "busy_outdated_at",
+            "busy_read_at",
+            "absences_unrelated",
             "probe",
             "probe_at",
             "probe_tries",

@@ -29,6 +29,7 @@ from connector.services.signing_in import browsers
 from connector.services.signing_in.log import Event, note
 from connector.storage.database import is_busy
 from connector.web import (
+    absences,
     answer,
     away,
     calendars,
@@ -85,6 +86,7 @@ _MAILED = (
     subscriptions.mailed,
     published.pages,
     questions.pages,
+    absences.pages,
     mails.pages,
     conflict.pages,
     paused.pages,
@@ -221,6 +223,8 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
         signs_in_here=visit.signs_in_here,
         support_signs_in_here=visit.support_signs_in_here,
         question_address=questions.address,
+        absence_address=absences.address,
+        away_address=absences.away_address,
         mail_address=mails.address,
         paused_address=paused.address,
         seconds_until=lambda at: max(0, int((at - visit.runtime().clock()).total_seconds())),

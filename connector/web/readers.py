@@ -18,6 +18,7 @@ _LINKS = {
     paths.answer(""): Link.ANSWER,
     paths.mine(""): Link.MINE,
     paths.question(""): Link.QUESTION,
+    paths.absence(""): Link.ABSENCE,
     paths.conflict(""): Link.CONFLICT,
     paths.paused(""): Link.PAUSED,
     paths.sign_in(""): Link.SIGN_IN,

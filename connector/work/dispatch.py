@@ -29,7 +29,7 @@ from connector.sentence import Sentence
 from connector.services import consent, fetching, handing_over, receiving, standstill, texts, upkeep
 from connector.services.accounts import connect, disconnect, registrations, retarget, subscriptions
 from connector.services.outcomes.delivering import Delivering
-from connector.services.scheduling import offers, questions
+from connector.services.scheduling import absences, offers, questions
 from connector.services.signing_in import links, log
 from connector.services.sync import erasure, free_busy, hold_probe, pull, push, troubles
 from connector.services.sync.troubles import Attempt
@@ -52,7 +52,7 @@ def handler(runtime: Runtime) -> Handler:
         match claim.key.kind:
             case Kind.CALENDAR | Kind.PULL | Kind.CHANNEL | Kind.BUSY | Kind.PROBE:
                 return _calendar(runtime, claim, identity, running)
-            case Kind.OFFER | Kind.QUESTION | Kind.UPKEEP:
+            case Kind.OFFER | Kind.QUESTION | Kind.ABSENCE | Kind.UPKEEP:
                 return _recorded(runtime, claim.key.kind, identity, running)
             case Kind.CONVERSATION:
                 with asking_first(running.keep):
@@ -121,7 +121,7 @@ def _read_mail(runtime: Runtime, mail_id: UUID, running: Running) -> None:
 
 def _recorded(
     runtime: Runtime,
-    kind: Literal[Kind.OFFER, Kind.QUESTION, Kind.UPKEEP],
+    kind: Literal[Kind.OFFER, Kind.QUESTION, Kind.ABSENCE, Kind.UPKEEP],
     identity: UUID,
     running: Running,
 ) -> datetime | None:
@@ -134,6 +134,8 @@ def _recorded(
             return offers.come_due(db, runtime.policy, identity, now=now)
         if kind is Kind.QUESTION:
             return questions.come_due(db, runtime.policy, identity, now=now)
+        if kind is Kind.ABSENCE:
+            return absences.come_due(db, runtime.policy, identity, now=now)
         return upkeep.sweep(db, now=now)
 
 

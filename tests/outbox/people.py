@@ -10,6 +10,7 @@ from uuid import UUID
 from connector.domain.facts import Attendance
 from connector.domain.notice import (
     Choice,
+    Concerned,
     DeclinedProposal,
     Finding,
     Notice,
@@ -22,7 +23,7 @@ from connector.domain.notice import (
 )
 from connector.domain.notice_table import NOTICES, ROWS, Audience
 from connector.domain.session import Location, LocationKind, Session, SessionKind, SessionState
-from connector.domain.span import When
+from connector.domain.span import Span, When
 from connector.ports import Letter
 
 BRAND = "Pencilled"
@@ -132,11 +133,17 @@ _WITHOUT_SESSION = (
     *_STOPPED,
     *_TROUBLES,
     *_AFTER_RESTORE,
+    NoticeKind.ABSENCE_ASKED,
     NoticeKind.ACCESS_LOST,
     NoticeKind.INSTALLATION_REFUSED,
     NoticeKind.MAILBOX_UNREAD,
     NoticeKind.ENDPOINT_DISABLED,
     NoticeKind.SIGN_IN,
+)
+_AWAY = Span(start=datetime(2026, 11, 30, 23, tzinfo=UTC), end=datetime(2026, 12, 2, 23, tzinfo=UTC))
+_CONCERNED = (
+    Concerned(when=at("2026-12-01T14:00"), about="Alex Sommer"),
+    Concerned(when=at("2026-12-02T14:00"), about="Robin Winter"),
 )
 _RIGHTED = (
     Righted(what=Righting.ACCEPTED, when=at("2026-12-01T14:00"), about="Alex Sommer", old=at("2026-11-26T10:00")),
@@ -178,6 +185,9 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
         calendar_id=UUID(int=7) if kind in (*_STOPPED, *_TROUBLES) else None,
         count=14 if kind in (*_STOPPED, NoticeKind.ENTRIES_REFUSED) else 0,
         righted=_RIGHTED if kind is NoticeKind.RESTORED else (),
+        absence_id=UUID(int=10) if kind is NoticeKind.ABSENCE_ASKED else None,
+        away=_AWAY if kind is NoticeKind.ABSENCE_ASKED else None,
+        concerned=_CONCERNED if kind is NoticeKind.ABSENCE_ASKED else (),
         mail_id=UUID(int=8) if kind in _WROTE else None,
         author="alex@client.example" if kind in _WROTE else "",
         trusted=kind in _WROTE and kind is not NoticeKind.ANSWER_UNPROVED,

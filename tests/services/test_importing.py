@@ -20,6 +20,7 @@ from connector.domain.session import Edit, Location, LocationKind
 from connector.domain.span import Span
 from connector.importing import table
 from connector.importing.rows import Read
+from connector.ports import Busy
 from connector.services.importing import Import, Outcome, Result, Terms
 from connector.services.views.timeline import line_of
 from connector.storage import busy, people, sessions, tables
@@ -247,7 +248,7 @@ def test_what_stands_in_another_calendar_keeps_it_out_unless_that_is_said(
 ) -> None:
     with practice.database.begin() as db:
         span = Span.of(when(48).span.start, timedelta(minutes=30))
-        busy.keep(db, calendar.id, [span], now=practice.now, until=practice.now + timedelta(days=30))
+        busy.keep(db, calendar.id, [Busy(span=span)], now=practice.now, until=practice.now + timedelta(days=30))
     assert outcomes(bring(practice, line(1, 48), line(2, 72), apply=False)) == ["conflict_in_calendar", "new"]
     assert outcomes(bring(practice, line(1, 48), line(2, 72))) == ["conflict_in_calendar", "new"]
     assert outcomes(bring(practice, line(1, 48), despite=True)) == ["new"]

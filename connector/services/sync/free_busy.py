@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -27,11 +28,12 @@ from connector.ports import Busy, BusyReading, Clock, ListsBusy, RemoteCalendar
 from connector.sentence import Paragraph, Sentence
 from connector.services import notices, standstill
 from connector.services.policy import Policy
-from connector.services.recording import lock, make_busy_due
+from connector.services.recording import lock, make_absences_due, make_busy_due
 from connector.services.sync import push, unread
 from connector.services.sync.causes import cause
 from connector.services.sync.readers import Readers
 from connector.storage import (
+    absences,
     asks,
     busy,
     calendars,
@@ -72,7 +74,7 @@ def read(
     """Read when a calendar is not free, and tell its practitioner of every offered time that no longer is.
 
     A calendar whose change feed is read is read again when the feed tells of something; the others are polled: while an
-    offer is open more often than when somebody has only asked lately when their practitioner is free.
+    offer is open more often than while sessions are to come, or somebody has asked lately when they are free.
 
     Returns: When to read again; None while nothing depends on it.
     Raises: AccessLostError, TransientError; what was stored stays, growing older.
@@ -87,7 +89,7 @@ def read(
     except ProviderError as error:
         with fenced(database, fence) as db:
             busy.note_trouble(db, calendar_id, error.sentence)
-            is_needed = _is_needed(db, calendar, now) or asked_lately(db, calendar.practitioner_id, now=now) is not None
+            is_needed = _is_needed(db, calendar, now) or is_watched(db, calendar.practitioner_id, now=now)
         if isinstance(error, MissingError | RefusedError):
             again_at = now + policy.poll_idle if is_needed else None
             tell("busy_not_read", error, calendar=str(calendar_id), again_at=again_at)
@@ -97,10 +99,10 @@ def read(
         lock(db, policy, calendar.practitioner_id, now=now)
         _keep(db, policy, calendar, reading, until=until, now=now)
         is_needed = _is_needed(db, calendar, now)
-        is_asked = asked_lately(db, calendar.practitioner_id, now=now) is not None
+        is_idle = is_watched(db, calendar.practitioner_id, now=now)
     if calendar.role is CalendarRole.TARGET:
         return None
-    return now + policy.poll_open if is_needed else now + policy.poll_idle if is_asked else None
+    return now + policy.poll_open if is_needed else now + policy.poll_idle if is_idle else None
 
 
 def refresh(database: Database, policy: Policy, practitioner_id: UUID, *, now: datetime) -> None:
@@ -144,6 +146,16 @@ def asked_lately(db: Db, practitioner_id: UUID, *, now: datetime) -> Ask | None:
     """Return what was asked about a practitioner within the last day; None if nothing was."""
     noted = asks.get(db, practitioner_id)
     return noted if noted is not None and noted.at > now - ASKED_FOR else None
+
+
+def is_watched(db: Db, practitioner_id: UUID, *, now: datetime) -> bool:
+    """Whether somebody wants to know what is new in a practitioner's calendars, with no offer open.
+
+    They have sessions to come, about which an absence would make us ask; or somebody has asked when they are free.
+    """
+    if absences.furthest(db, practitioner_id, now=now) is not None:
+        return True
+    return asked_lately(db, practitioner_id, now=now) is not None
 
 
 def _readable(db: Db, practitioner_id: UUID) -> Sequence[Calendar]:
@@ -237,6 +249,8 @@ def _keep(db: Db, policy: Policy, calendar: Calendar, reading: BusyReading, *, u
     busy.keep(db, calendar.id, _foreign(db, policy, calendar, reading.times, now), now=now, until=until)
     unread.keep(db, calendar, reading.unreadable, now=now)
     _tell_conflicts(db, calendar, now)
+    if busy.may_be_away(db, calendar.id) or absences.has_any(db, calendar.practitioner_id, now=now):
+        make_absences_due(db, calendar.practitioner_id, now=now)
 
 
 def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:
@@ -326,11 +340,13 @@ def _until(db: Db, practitioner_id: UUID, now: datetime) -> datetime:
     ]
     if (asked := asked_lately(db, practitioner_id, now=now)) is not None:
         ends.append(asked.until)
+    if (last := absences.furthest(db, practitioner_id, now=now)) is not None:
+        ends.append(last)
     return min(max([now + AHEAD, *ends]), now + FURTHEST)
 
 
-def _foreign(db: Db, policy: Policy, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Span]:
-    """Yield when something that is not ours stands in a calendar."""
+def _foreign(db: Db, policy: Policy, calendar: Calendar, busy_times: Iterable[Busy], now: datetime) -> Iterator[Busy]:
+    """Yield what stands in a calendar that is not ours."""
     hrefs = mirrors.hrefs(db, calendar.practitioner_id, since=now - AHEAD)
     picture = push.picture(db, policy, calendar.id, now=now)
     own_spans = [content.span for content in picture.contents.values()]
@@ -347,13 +363,13 @@ def _foreign(db: Db, policy: Policy, calendar: Calendar, busy_times: Iterable[Bu
         if busy_time.span in own:
             continue  # ours, or a copy of it, at whatever address; one at another time is an appointment of its own
         if busy_time.href is None:  # what is ours may be among it
-            yield from _without(busy_time.span, own_spans)
+            yield from (replace(busy_time, span=span) for span in _without(busy_time.span, own_spans))
         elif (
             busy_time.href not in hrefs
             and busy_time.span not in spans_without_href
             and not _is_probe(picture.calendar, busy_time.href)
         ):
-            yield busy_time.span
+            yield busy_time
 
 
 def _places(db: Db, practitioner_id: UUID, now: datetime) -> Mapping[EntryKey | None, frozenset[Span]]:

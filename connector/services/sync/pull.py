@@ -399,7 +399,7 @@ def _refresh_free_busy(db: Connection, stored: Snapshot, changes: Changes, now: 
         practitioner_id = stored.calendar.practitioner_id
         is_wanted = changes.full and stored.calendar.busy_at is not None
         is_wanted = is_wanted or bool(offers.undecided(db, practitioner_id))
-        if is_wanted or free_busy.asked_lately(db, practitioner_id, now=now) is not None:
+        if is_wanted or free_busy.is_watched(db, practitioner_id, now=now):
             ledger.touch(db, key, due_at=now, lane=stored.calendar.lane, urgency=Urgency.LOOK)
         elif not changes.full and not ledger.waits(db, key):
             busy.outdate(db, stored.calendar.id, now=now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.domain.facts import (
+    AbsenceAnswer,
+    AbsenceEnd,
     Answer,
     Attendance,
     Deviation,
@@ -34,6 +36,7 @@ LETTERS = {
     NoticeKind.WITHDRAWN: marked("notice that the offer was taken back"),
     NoticeKind.PROPOSAL_DECLINED: marked("answer that the wished time is not possible"),
     NoticeKind.ANSWER_CODE: marked("code for answering"),
+    NoticeKind.ABSENCE_ASKED: marked("question about an absence"),
     NoticeKind.SUBSCRIBED: marked("news of a calendar subscription"),
     NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
     NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
@@ -152,6 +155,16 @@ DROPPED = {
     Dropped.DECIDED: marked("it was decided in another way"),
     Dropped.DISCONNECTED: marked("the calendar was disconnected"),
     Dropped.RESTORED: marked("the database was restored, and it may have been answered since"),
+}
+ABSENCE_ANSWERS = {
+    AbsenceAnswer.KEEP: marked("the sessions take place"),
+    AbsenceAnswer.UNRELATED: marked("events of this calendar do not concern sessions"),
+}
+ABSENCE_ENDS = {
+    AbsenceEnd.GONE: marked("no calendar says so any more"),
+    AbsenceEnd.OVER: marked("the absence is over"),
+    AbsenceEnd.SETTLED: marked("no session waits for an answer any more"),
+    AbsenceEnd.UNITED: marked("it is part of a longer absence, and asked about with it"),
 }
 RESUMED = {
     "restore": marked("everything is put back"),

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from connector.domain.notice_table import Link
 from connector.domain.people import Client, Practitioner, Role, SupportPerson
 from connector.errors import NotFoundError
-from connector.services.scheduling import answers, mails, questions, session_links, take_back
+from connector.services.scheduling import absences, answers, mails, questions, session_links, take_back
 from connector.services.signing_in import links
 from connector.services.sync import breaker
+from connector.storage import absences as stored_absences
 from connector.storage import calendars, client_mails, offers, people, sessions
 from connector.storage import questions as stored_questions
 from connector.storage.seal import Seal
@@ -38,6 +39,9 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
         case Link.QUESTION:
             question = stored_questions.get(db, seal.identity(questions.PURPOSE, token))
             return people.practitioner(db, question.practitioner_id)
+        case Link.ABSENCE:
+            absence = stored_absences.get(db, seal.identity(absences.PURPOSE, token))
+            return people.practitioner(db, absence.practitioner_id)
         case Link.CONFLICT:
             offer = offers.of_alternative(db, seal.identity(take_back.PURPOSE, token))
             return people.practitioner(db, offer.practitioner_id)

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 from connector.domain.entry import EntryKind
 from connector.domain.facts import (
     STOPPED_TEXTS,
+    AbsenceAnswered,
+    AbsenceAsked,
+    AbsenceDropped,
+    AbsenceFact,
     AccessLost,
     AccessRegained,
     AlternativeFact,
@@ -79,6 +83,8 @@ from connector.domain.span import When
 from connector.language.messages import marked
 from connector.language.offered import Languages
 from connector.services.views.phrases import (
+    ABSENCE_ANSWERS,
+    ABSENCE_ENDS,
     ANSWERS,
     ATTENDANCE,
     CHOICES,
@@ -170,8 +176,8 @@ def _what(fact: AnyFact | UnknownFact, teller: Teller) -> str:
         return _of_alternative(fact, teller)
     if isinstance(fact, EntryFact):
         return _of_entry(fact, teller)
-    if isinstance(fact, QuestionFact | MailFact):
-        return _of_question(fact, teller) if isinstance(fact, QuestionFact) else _of_mail(fact, teller)
+    if isinstance(fact, QuestionFact | AbsenceFact | MailFact):
+        return _of_asking(fact, teller)
     if isinstance(fact, CalendarFact):
         return _of_calendar(fact, teller)
     if isinstance(fact, ConnectionFact):
@@ -359,6 +365,12 @@ def _of_revert(fact: EntryReverted, teller: Teller, *, is_hold: bool) -> str:
     return teller.say("%(what)s: %(why)s", what=what, why=teller.say(why)) if why else what
 
 
+def _of_asking(fact: QuestionFact | AbsenceFact | MailFact, teller: Teller) -> str:
+    if isinstance(fact, QuestionFact):
+        return _of_question(fact, teller)
+    return _of_absence(fact, teller) if isinstance(fact, AbsenceFact) else _of_mail(fact, teller)
+
+
 def _of_question(fact: QuestionFact, teller: Teller) -> str:
     match fact:
         case PractitionerAsked():
@@ -367,6 +379,23 @@ def _of_question(fact: QuestionFact, teller: Teller) -> str:
             return teller.say("Answer: %(answer)s", answer=teller.say(ANSWERS[fact.answer]))
         case QuestionDropped():
             return teller.say("The question no longer stands: %(why)s", why=teller.say(DROPPED[fact.dropped]))
+        case _:
+            assert_never(fact)
+
+
+def _of_absence(fact: AbsenceFact, teller: Teller) -> str:
+    match fact:
+        case AbsenceAsked():
+            return teller.say(
+                "Asked what becomes of the session, since a calendar says that its practitioner is away from %(since)s "
+                "until %(until)s",
+                since=fact.starts_at,
+                until=fact.ends_at,
+            )
+        case AbsenceAnswered():
+            return teller.say("Answer: %(answer)s", answer=teller.say(ABSENCE_ANSWERS[fact.answer]))
+        case AbsenceDropped():
+            return teller.say("The question no longer stands: %(why)s", why=teller.say(ABSENCE_ENDS[fact.ended]))
         case _:
             assert_never(fact)
 

@@ -30,6 +30,9 @@ from connector.storage.tables.people import (
     working_hours,
 )
 from connector.storage.tables.scheduling import (
+    absence_parts,
+    absence_sessions,
+    absences,
     alternatives,
     answer_codes,
     facts,
@@ -58,6 +61,9 @@ from connector.storage.tables.syncing import (
 )
 
 __all__ = [
+    "absence_parts",
+    "absence_sessions",
+    "absences",
     "alternatives",
     "answer_codes",
     "api_keys",

@@ -177,6 +177,43 @@ questions = Table(
     ),
 )
 
+# What practitioners are asked about their absences, once for all the sessions in one. See docs/decisions/0077.
+absences = Table(
+    "absences",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("practitioner_id", Uuid, ForeignKey("practitioners.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answer", String(16)),
+    Column("ended", String(16)),  # what has ended it, if nobody has answered
+    Column("ended_at", UtcDateTime),
+    Index("ix_absences_practitioner_id_ends_at", "practitioner_id", "ends_at"),
+)
+
+# The events that say so.
+absence_parts = Table(
+    "absence_parts",
+    metadata,
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
+    Column("absence_id", Uuid, ForeignKey("absences.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("calendar_id", Uuid, nullable=False),  # outlives the calendar
+    Column("href", Text, nullable=False),
+    Column("occurrence", UtcDateTime),
+)
+
+# The sessions that it names, each at the time that it was asked about.
+absence_sessions = Table(
+    "absence_sessions",
+    metadata,
+    Column("absence_id", Uuid, ForeignKey("absences.id", ondelete="CASCADE"), primary_key=True),
+    Column("session_id", Uuid, ForeignKey("sessions.id"), primary_key=True),
+    Column("starts_at", UtcDateTime, primary_key=True),
+    Index("ix_absence_sessions_session_id", "session_id"),
+)
+
 facts = Table(
     "facts",
     metadata,

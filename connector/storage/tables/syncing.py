@@ -87,7 +87,9 @@ calendars = Table(
     Column("busy_at", UtcDateTime),  # when its busy times were read last
     Column("busy_until", UtcDateTime),  # how far ahead they were read
     Column("busy_outdated_at", UtcDateTime),  # since when something has changed there that was not read
+    Column("busy_read_at", UtcDateTime),  # when they were read from the calendar itself, whatever its feed tells
     Column("busy_trouble", StoredSentence),  # why they could not be read since; NULL when they could
+    Column("absences_unrelated", Boolean, nullable=False, server_default=false()),  # its events never concern sessions
     Column("probe", Text),  # the remote name of a probe hold that may stand there
     Column("probe_at", UtcDateTime),  # when it begins there
     Column("probe_tries", Integer, nullable=False, server_default="0"),
@@ -214,7 +216,8 @@ remote_changes = Table(
     Column("accepted", Boolean, nullable=False),
 )
 
-# When a practitioner's calendars are not free, but for our own entries: as of `calendars.busy_at`.
+# When a practitioner's calendars are not free, but for our own entries: as of `calendars.busy_at`. A row is an event,
+# or one occurrence of a series, and stays when it is read again, wherever it was moved to.
 busy_times = Table(
     "busy_times",
     metadata,
@@ -222,6 +225,15 @@ busy_times = Table(
     Column("calendar_id", Uuid, ForeignKey("calendars.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
+    Column("href", Text),  # NULL where the service does not tell which event it is
+    Column("occurrence", UtcDateTime),  # which of a series, by when the series has it
+    Column("in_series", Boolean, nullable=False, server_default=false()),
+    Column("lasts_a_day", Boolean, nullable=False, server_default=false()),  # or nearly: it may take a whole one
+    Column("nature", String(16), nullable=False, server_default="ordinary"),  # a Nature
+    Column("seen_at", UtcDateTime),  # when it was first seen; NULL for what an older version has stored
+    Column("since", UtcDateTime),  # since when it has these edges
+    Column("settled_starts_at", UtcDateTime),  # which it had before, if it had kept them
+    Column("settled_ends_at", UtcDateTime),
 )
 
 # Of how many events of a calendar it is not known what time they take, by reason: as of `calendars.busy_at`. What they

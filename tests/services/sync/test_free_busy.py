@@ -152,14 +152,14 @@ def test_a_draft_asks_no_calendar_and_a_sent_offer_asks_each(practice: Practice,
     assert busy_key(calendar) in ledger.due_keys(practice.database, practice.now)
 
 
-def test_watched_calendars_are_polled_while_an_offer_is_open_and_no_longer(
+def test_watched_calendars_are_polled_while_an_offer_is_open_and_rarely_while_a_session_is_to_come(
     practice: Practice, private: Calendar
 ) -> None:
     assert read_free_busy(practice, private) is None
     offer = practice.offer(practice.book(48), 72)
     assert read_free_busy(practice, private) == practice.now + practice.policy.poll_open
     practice.withdraw(offer)
-    assert read_free_busy(practice, private) is None
+    assert read_free_busy(practice, private) == practice.now + practice.policy.poll_idle
 
 
 def test_something_new_in_a_calendar_that_is_read_has_it_looked_at_again(
@@ -224,10 +224,10 @@ def test_free_busy_without_events_has_our_own_taken_out(practice: Practice, cale
     with practice.database.begin() as db:
         stored_calendar = calendars.calendar(db, calendar.id)
         busy_times = [Busy(span=joined), Busy(span=when(48).span)]
-        spans = list(free_busy._foreign(db, practice.policy, stored_calendar, busy_times, practice.now))
-        busy.keep(db, calendar.id, spans, now=practice.now, until=practice.now + timedelta(days=9))
-    assert [span.end for span in spans] == [foreign.end]
-    assert spans[0].start == when(72).span.end
+        found = list(free_busy._foreign(db, practice.policy, stored_calendar, busy_times, practice.now))
+        busy.keep(db, calendar.id, found, now=practice.now, until=practice.now + timedelta(days=9))
+    assert [one.span.end for one in found] == [foreign.end]
+    assert found[0].span.start == when(72).span.end
 
 
 def reconnect(practice: Practice, calendar: Calendar) -> None:

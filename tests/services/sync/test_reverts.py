@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from connector.domain.connection import Calendar
 from connector.domain.facts import EntryReverted
+from connector.ports import Busy
 from connector.storage import busy, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Kind
@@ -29,7 +30,7 @@ from tests.services.practice import Practice
 def test_a_move_onto_something_in_another_calendar_is_put_back(practice: Practice, calendar: Calendar) -> None:
     booked = book_and_show(practice, calendar)
     with practice.database.begin() as db:
-        busy.keep(db, calendar.id, [when(60).span], now=practice.now, until=practice.now + timedelta(days=9))
+        busy.keep(db, calendar.id, [Busy(span=when(60).span)], now=practice.now, until=practice.now + timedelta(days=9))
     remote(practice).move(href_at(practice, 48), when(60).span)
     settle(practice, calendar)
     (message,) = practice.told(booked, client=False)
