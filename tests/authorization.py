@@ -34,6 +34,7 @@ from connector.services import api_keys, publishing, short_links
 from connector.services.outcomes import looking
 from connector.services.scheduling import answers
 from connector.storage import calendars, people
+from tests.web.absences import absence_of
 from tests.web.client_mails import of_kind
 from tests.web.desk import Desk, desk
 from tests.web.guests import connect_link
@@ -280,6 +281,7 @@ def _tokens(here: Desk, *, mail_id: UUID, offer: Offer) -> dict[str, str]:
     stage, runtime = here.stage, here.stage.runtime
     reads = Level.BUSY
     with runtime.database.begin() as db:
+        absence_id = absence_of(db, stage.ada.id, [stage.session], now=stage.now).id
         calendar = publishing.open_for_practitioner(
             db, runtime.seal, stage.ada.id, session_level=reads, hold_level=reads, by=stage.by, now=stage.now
         )
@@ -290,6 +292,7 @@ def _tokens(here: Desk, *, mail_id: UUID, offer: Offer) -> dict[str, str]:
         "answer": _last(runtime.link(Link.ANSWER, offer.id)),
         "mine": _last(runtime.link(Link.MINE, stage.session.id, reader=stage.kim.email)),
         "mail": _last(runtime.link(Link.MAIL, mail_id)),
+        "absence": _last(runtime.link(Link.ABSENCE, absence_id)),
         "clash": _last(runtime.link(Link.CONFLICT, offer.alternatives[0].id)),
         "stopped": _last(runtime.link(Link.PAUSED, here.calendar.id, since=here.calendar.paused_at)),
         "question": _last(page_of(stage, open_question(stage))),

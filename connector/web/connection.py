@@ -14,6 +14,7 @@ from connector.errors import NotFoundError, ProviderError, RuleError
 from connector.language.telling import Teller
 from connector.ports import RemoteCalendarInfo
 from connector.services.accounts import retarget
+from connector.services.scheduling import absences as scheduling
 from connector.services.views import connections
 from connector.services.views.connections import ConnectionPage
 from connector.web import asking, speaking, visit
@@ -50,6 +51,18 @@ def target(connection_id: UUID) -> ResponseReturnValue:
             "calendars/target.html", page=page, calendars=writable, chosen=remote_id, error=visit.refusal(error)
         )
         return body, visit.status_of(error)
+
+
+@pages.post("/absences")
+def absences(connection_id: UUID) -> ResponseReturnValue:
+    """Say whether absences in one of its calendars concern sessions."""
+    page, runtime = _load(connection_id), visit.runtime()
+    calendar = next((one for one in page.calendars if str(one.id) == request.form.get("calendar")), None)
+    if calendar is None:
+        raise RuleError("Choose one of the calendars of this account.", code="calendar_of_other", field="calendar")
+    with runtime.database.begin() as db:
+        scheduling.relate(db, calendar.id, related=request.form.get("asks") == "yes", now=runtime.clock())
+    return redirect(url_for("connection.show", connection_id=connection_id), 303)
 
 
 def _retarget(page: ConnectionPage, calendar: RemoteCalendarInfo) -> ResponseReturnValue:
