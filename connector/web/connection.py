@@ -57,7 +57,7 @@ def target(connection_id: UUID) -> ResponseReturnValue:
 def absences(connection_id: UUID) -> ResponseReturnValue:
     """Say whether absences in one of its calendars concern sessions."""
     page, runtime = _load(connection_id), visit.runtime()
-    calendar = next((one for one in page.calendars if str(one.id) == request.form.get("calendar")), None)
+    calendar = next((one for one in page.view.calendars if str(one.id) == request.form.get("calendar")), None)
     if calendar is None:
         raise RuleError("Choose one of the calendars of this account.", code="calendar_of_other", field="calendar")
     with runtime.database.begin() as db:
