@@ -24,7 +24,7 @@ COMMANDS = {
     "doctor": "Check database, broker, mail server and every calendar.",
     "practitioners": "Add, change, retire and list practitioners.",
     "clients": "Add, change, retire and list clients.",
-    "support": "Name the people who help clients; show what they looked at and did.",
+    "support": "Name the people who help clients; show what they did.",
     "connections": "Connect calendars, test and reconnect them.",
     "sessions": "Book, show, move and cancel sessions; answer for a client.",
     "import": "Bring in sessions that were booked elsewhere, from a table or a calendar.",

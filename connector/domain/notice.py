@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
     CLIENT_ACCEPTED = "client_accepted"
     CLIENT_REJECTED = "client_rejected"
     CLIENT_CANCELLED = "client_cancelled"
+    SUPPORT_MOVED = "support_moved"  # support has entered a time that the client has agreed to
     CLIENT_ANSWERED = "client_answered"  # out of their calendar: an Attendance in `reason`, their words in `about`
     CLIENT_DECLINED = "client_declined"  # the same, where something has to follow
     ANSWER_UNPROVED = "answer_unproved"  # the same, if it is theirs: nothing proves that

@@ -268,6 +268,13 @@ ROWS = (
         needs=("session",),
     ),
     NoticeRow(
+        kind=NoticeKind.SUPPORT_MOVED,
+        to=Audience.PRACTITIONER,
+        template="support_moved",
+        link=Link.SESSION,
+        needs=("session", "old_when"),
+    ),
+    NoticeRow(
         kind=NoticeKind.CLIENT_ANSWERED,
         to=Audience.PRACTITIONER,
         template="client_answered",

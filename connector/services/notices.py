@@ -290,6 +290,8 @@ def _for_practitioner(by_type: dict[type[Fact], Any], basis: Notice, subject: Of
     move: SessionMoved | None = by_type.get(SessionMoved)
     if move is not None and move.reason is MoveReason.ACCEPTED:
         return replace(basis, kind=NoticeKind.CLIENT_ACCEPTED, old_when=move.old)
+    if move is not None and move.by.role is Role.SUPPORT:
+        return replace(basis, kind=NoticeKind.SUPPORT_MOVED, old_when=move.old)
     cancellation: SessionCancelled | None = by_type.get(SessionCancelled)
     if cancellation is not None and cancellation.by.role is not Role.PRACTITIONER:
         return replace(basis, kind=NoticeKind.CLIENT_CANCELLED)

@@ -8,7 +8,7 @@ What is looked at is noted in its timeline, with a reason, before anything is sh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -18,19 +18,26 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
 from connector import paths
+from connector.domain.facts import Attestation, MoveReason
 from connector.domain.people import Actor, Role
+from connector.domain.session import Edit, Session
 from connector.domain.span import instant
-from connector.errors import NotFoundError, RuleError
+from connector.errors import ConflictError, NotFoundError, RuleError
+from connector.language.messages import marked
+from connector.language.telling import Teller
 from connector.sentence import Sentence
 from connector.services import support
 from connector.services.scheduling import answers, sessions
+from connector.services.scheduling.conflicts import Consent
 from connector.services.views import support as views
 from connector.web import presence, speaking, visit
-from connector.web.forms import one_line
+from connector.web.forms import CHANNELS, AgreementInput, TimeInput, one_line
 
 _REASON = Sentence("Reason")
 _LONGEST_SEARCH, _LONGEST_NAME = 320, 200
 _NONE = "none"
+_DONE = marked("Done. The client and the practitioner are being told.")
+_RESUMED = marked("Done. The calendar goes on, and your name and reason are noted with it.")
 _SESSION, _CANCEL = "support/session.html", "support/cancel.html"
 
 pages = Blueprint("support", __name__, url_prefix=paths.SUPPORT)
@@ -132,8 +139,109 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     return _page(session_id, why, page=_CANCEL) if why else _why(session_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveForm:
+    """The form that enters an agreed time, as typed, with what is wrong with it."""
+
+    time: TimeInput
+    agreement: AgreementInput
+    reason: str = ""
+    errors: tuple[str, ...] = ()
+
+
+@pages.route("/sessions/<uuid:session_id>/move", methods=["GET", "POST"])
+def move(session_id: UUID) -> ResponseReturnValue:
+    """Enter a time that the client has agreed to, with who said so, when and how; what stands there is said first."""
+    why, runtime = _looked_for(session_id), visit.runtime()
+    if not why:
+        return _why(session_id), 403 if visit.acting() else 200
+    with runtime.database.read() as db:
+        session, client_name = views.session(db, session_id)
+    zone, now = session.when.zone, runtime.clock()
+    if not visit.acting():
+        filled = AgreementInput.just_now(client_name, zone=zone, now=now)
+        return _move_form(session_id, MoveForm(time=TimeInput.of(session.when), agreement=filled, reason=why))
+    form = MoveForm(
+        time=TimeInput.from_form(request.form),
+        agreement=AgreementInput.from_form(request.form),
+        reason=request.form.get("reason", ""),
+    )
+    when, time = form.time.checked(zone, after=now)
+    form = replace(form, time=time)
+    agreed, by, errors = _agreed(form, zone, now)
+    if when is None or agreed is None or by is None:
+        return _move_form(session_id, replace(form, errors=errors)), 422
+    return _move(session_id, session, form, Edit(when=when, reason=MoveReason.AGREED, attestation=agreed), by)
+
+
+def _agreed(form: MoveForm, zone: str, now: datetime) -> tuple[Attestation | None, Actor | None, tuple[str, ...]]:
+    """Return who attests the agreement and who acts; None where that cannot be, and everything that is wrong."""
+    attestation, by, errors = None, None, []
+    try:
+        attestation = form.agreement.read(zone=zone, now=now)
+    except RuleError as error:
+        errors.append(visit.refusal(error))
+    try:
+        by = _by(_name())
+    except RuleError as error:
+        errors.append(visit.refusal(error))
+    return attestation, by, tuple(errors)
+
+
+def _move(session_id: UUID, session: Session, form: MoveForm, edit: Edit, by: Actor) -> ResponseReturnValue:
+    runtime = visit.runtime()
+    if edit.when is not None and edit.when != session.when:
+        runtime.read_busy(session.practitioner_id, [edit.when])
+    consent = Consent(shown=request.form.get("despite", ""))
+    try:
+        with runtime.database.begin() as db:
+            saved = sessions.edit(db, runtime.policy, session_id, edit, by=by, now=runtime.clock(), consent=consent)
+    except NotFoundError:
+        raise
+    except ConflictError as error:
+        refused = replace(form, time=form.time.refused(error))
+        return _move_form(session_id, refused), visit.status_of(error)
+    except RuleError as error:
+        refused = replace(form, errors=(visit.refusal(error),))
+        return _move_form(session_id, refused), visit.status_of(error)
+    if saved == session:
+        flash(speaking.say("Nothing has changed, so nobody was told."), "done")
+    else:
+        flash(speaking.say(_DONE), "done")
+    return _to_session(session_id)
+
+
+@pages.post("/sessions/<uuid:session_id>/resume")
+def resume(session_id: UUID) -> ResponseReturnValue:
+    """Have a stopped calendar of the session's practitioner go on, in the way by which nothing is lost."""
+
+    def give(db: Connection, by: Actor, now: datetime) -> None:
+        calendar_id, _, since = request.form.get("calendar", "").partition(" ")
+        support.resume(db, session_id, _calendar(calendar_id), since=_since(since), by=by, now=now)
+
+    return _act(session_id, give, done=_RESUMED)
+
+
+def _calendar(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFoundError("There is no such calendar.", code="calendar_not_found") from None
+
+
+def _since(text: str) -> datetime | None:
+    try:
+        return instant(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return None  # no stop, and so none that lasts
+
+
 def _act(
-    session_id: UUID, give: Callable[[Connection, Actor, datetime], None], *, page: str = _SESSION
+    session_id: UUID,
+    give: Callable[[Connection, Actor, datetime], None],
+    *,
+    page: str = _SESSION,
+    done: str = _DONE,
 ) -> ResponseReturnValue:
     """Do something for the client, under a name and for a reason; say what is refused above what stands."""
     runtime = visit.runtime()
@@ -148,7 +256,7 @@ def _act(
     except RuleError as error:
         typed = request.form.get("reason", "")
         return _page(session_id, typed, page=page, notice=visit.refusal(error)), visit.status_of(error)
-    flash(speaking.say("Done. The client and the practitioner are being told."), "done")
+    flash(speaking.say(done), "done")
     return _to_session(session_id)
 
 
@@ -210,11 +318,25 @@ def _why(session_id: UUID, *, notice: str = "") -> str:
 
 
 def _page(session_id: UUID, reason: str, *, page: str = _SESSION, notice: str = "") -> str:
-    runtime, tag = visit.runtime(), speaking.language().tag
+    runtime = visit.runtime()
     with runtime.database.read() as db:
-        reader = speaking.to(_Reader(locale=tag, zone=views.zone(db, session_id)))
+        reader = _reader(db, session_id)
         shown = views.page(db, session_id, teller=reader, now=runtime.clock())
     return speaking.render(page, page=shown, reader=reader, reason=reason, notice=notice, name=_name())
+
+
+def _move_form(session_id: UUID, form: MoveForm) -> str:
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        reader = _reader(db, session_id)
+        shown = views.page(db, session_id, teller=reader, now=runtime.clock())
+    return speaking.render(
+        "support/move.html", page=shown, reader=reader, form=form, channels=CHANNELS, reason=form.reason, name=_name()
+    )
+
+
+def _reader(db: Connection, session_id: UUID) -> Teller:
+    return speaking.to(_Reader(locale=speaking.language().tag, zone=views.zone(db, session_id)))
 
 
 def _to_session(session_id: UUID) -> ResponseReturnValue:

@@ -73,7 +73,13 @@ PRACTITIONER = Recipient(name="Dr. Kim Beispiel", address="kim@practice.example"
 
 OPERATOR = Recipient(name="Operator", address="operator@sessions.example.org", zone="UTC", locale="en")
 
-_OLD_TIME = (NoticeKind.MOVED, NoticeKind.CORRECTED, NoticeKind.ACCEPTED, NoticeKind.CLIENT_ACCEPTED)
+_OLD_TIME = (
+    NoticeKind.MOVED,
+    NoticeKind.CORRECTED,
+    NoticeKind.ACCEPTED,
+    NoticeKind.CLIENT_ACCEPTED,
+    NoticeKind.SUPPORT_MOVED,
+)
 _ABOUT = {
     NoticeKind.ENTRY_REVERTED: "session",
     NoticeKind.CONFLICT_FOUND: "Family, kim@home.example",
@@ -139,6 +145,7 @@ _WITHOUT_SESSION = (
     NoticeKind.MAILBOX_UNREAD,
     NoticeKind.ENDPOINT_DISABLED,
     NoticeKind.SIGN_IN,
+    NoticeKind.SUPPORT_SIGN_IN,
 )
 _AWAY = Span(start=datetime(2026, 11, 30, 23, tzinfo=UTC), end=datetime(2026, 12, 2, 23, tzinfo=UTC))
 _CONCERNED = (

@@ -41,6 +41,7 @@ LETTERS = {
     NoticeKind.CLIENT_ACCEPTED: marked("news that a time was chosen"),
     NoticeKind.CLIENT_REJECTED: marked("news that no time suits"),
     NoticeKind.CLIENT_CANCELLED: marked("news that the session was cancelled"),
+    NoticeKind.SUPPORT_MOVED: marked("news that support has moved the session"),
     NoticeKind.CLIENT_ANSWERED: marked("news of an answer to the invitation"),
     NoticeKind.CLIENT_DECLINED: marked("question what follows, since the invitation was declined"),
     NoticeKind.ANSWER_UNPROVED: marked("question whether an answer is the client's"),

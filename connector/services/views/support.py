@@ -15,6 +15,7 @@ from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Client, Practitioner, Role
 from connector.domain.session import Location, Session, SessionState
 from connector.errors import NotFoundError
+from connector.services.support import StoppedCalendar, stopped_calendars
 from connector.services.views.offers import state_now
 from connector.services.views.sessions import LOOKS_BACK
 from connector.services.views.timeline import Line, line_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from connector.language.telling import Teller
 
 MOST = 20  # sessions that a search shows; whoever finds more says more
+MOST_LINES = 60  # of a timeline: the last ones
 MOST_AUDITED = 1000  # lines: whoever wants more names fewer days
 SHORTEST = 3  # letters of a name: fewer would list everybody
 
@@ -57,6 +59,8 @@ class SupportPage:
         is_open: Whether it still waits for an answer; one that has lapsed, or that nothing of suited, can be accepted.
         is_coming: Whether the session is booked, and not over.
         address_fails: Whether the last mail to the client was refused or came back.
+        is_longer: Whether more has happened, before what the timeline shows.
+        stopped: The practitioner's calendars that are stopped, and so show nothing of this.
     """
 
     session: Session
@@ -67,7 +71,9 @@ class SupportPage:
     choices: tuple[SupportChoice, ...]
     is_coming: bool
     address_fails: bool
+    stopped: tuple[StoppedCalendar, ...]
     timeline: tuple[Line, ...]
+    is_longer: bool
 
 
 def find(db: Connection, text: str, *, now: datetime) -> tuple[FoundSession, ...]:
@@ -129,7 +135,7 @@ def page(db: Connection, session_id: UUID, *, teller: Teller, now: datetime) -> 
     """
     session = sessions.get(db, session_id)
     client = people.client(db, session.client_id)
-    offer = _answerable(db, session, now)
+    offer, facts = _answerable(db, session, now), timeline.of_session(db, session_id)
     return SupportPage(
         session=session,
         client=client,
@@ -139,7 +145,9 @@ def page(db: Connection, session_id: UUID, *, teller: Teller, now: datetime) -> 
         choices=tuple(_choice(one, session, now) for one in offer.alternatives) if offer is not None else (),
         is_coming=session.state is SessionState.BOOKED and session.when.span.end > now,
         address_fails=conversations.address_fails(db, session.practitioner_id, client),
-        timeline=tuple(line_of(fact, teller) for fact in timeline.of_session(db, session_id)),
+        stopped=stopped_calendars(db, session.practitioner_id),
+        timeline=tuple(line_of(fact, teller) for fact in facts[-MOST_LINES:]),
+        is_longer=len(facts) > MOST_LINES,
     )
 
 
@@ -166,6 +174,12 @@ def audit(db: Connection, *, since: datetime, teller: Teller) -> tuple[AuditLine
         )
         for fact in timeline.of_role(db, Role.SUPPORT, since=since, most=MOST_AUDITED)
     )
+
+
+def session(db: Connection, session_id: UUID) -> tuple[Session, str]:
+    """Return a session, and the name of its client. Raises: NotFoundError."""
+    found = sessions.get(db, session_id)
+    return found, people.client(db, found.client_id).name
 
 
 def zone(db: Connection, session_id: UUID) -> str:
