@@ -219,7 +219,7 @@ def resume(session_id: UUID) -> ResponseReturnValue:
         calendar_id, _, since = request.form.get("calendar", "").partition(" ")
         support.resume(db, session_id, _calendar(calendar_id), since=_since(since), by=by, now=now)
 
-    return _act(session_id, give, done=_RESUMED)
+    return _act(session_id, give, done=speaking.say(_RESUMED))
 
 
 def _calendar(text: str) -> UUID:
@@ -241,7 +241,7 @@ def _act(
     give: Callable[[Connection, Actor, datetime], None],
     *,
     page: str = _SESSION,
-    done: str = _DONE,
+    done: str = "",
 ) -> ResponseReturnValue:
     """Do something for the client, under a name and for a reason; say what is refused above what stands."""
     runtime = visit.runtime()
@@ -256,7 +256,7 @@ def _act(
     except RuleError as error:
         typed = request.form.get("reason", "")
         return _page(session_id, typed, page=page, notice=visit.refusal(error)), visit.status_of(error)
-    flash(speaking.say(done), "done")
+    flash(done or speaking.say(_DONE), "done")
     return _to_session(session_id)
 
 
