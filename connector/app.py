@@ -260,6 +260,8 @@ def _policy(settings: Settings) -> Policy:
         operator_locale=settings.operator_locale,
         languages=Languages(settings.languages),
         return_origins=settings.return_origins,
+        public_url=settings.public_url,
+        brand=settings.brand,
         media=frozenset({Medium.EMAIL, Medium.SMS} if settings.sms_url else {Medium.EMAIL}),
     )
 

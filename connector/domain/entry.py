@@ -91,12 +91,29 @@ class EntryWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryLink:
+    """Where an entry leads: to its practitioner's page of the session, in the field that a service has for that.
+
+    It is no part of what an entry shows: an event that stands without it, or with an older one, is as it should be, and
+    gets it with whatever is written next.
+
+    Attributes:
+        url: The address, which ends with the session's id; it opens nothing to whoever is not signed in.
+        title: What it is called, where a service asks for that.
+    """
+
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One event we want in a calendar. `session_id` groups a session with the holds of its offers."""
 
     key: EntryKey
     session_id: UUID
     content: Content
+    link: EntryLink | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +133,13 @@ def entries_for(
     *,
     words: EntryWords,
     put_at: Span | None = None,
+    link: EntryLink | None = None,
 ) -> Iterator[Entry]:
     """Yield what a calendar should show for one session: its own entry while it stands, and its holds.
 
     Of a client who was erased nothing is shown at any level. `put_at` is where the practitioner has moved the session's
-    own event in this calendar: it stays there while they are asked about it.
+    own event in this calendar: it stays there while they are asked about it. `link` is where entries lead that show
+    more than that their practitioner is busy.
     """
     if session.state is not SessionState.BOOKED:
         return
@@ -133,10 +152,14 @@ def entries_for(
             location=_place(session.location, client_name, disclosure.session_level),
             showing=Showing.CONFIRMED,
         ),
+        link=link if disclosure.session_level is not Level.BUSY else None,
     )
     for offer in offers:
         for alternative in offer.held:
-            yield _hold(session, alternative, client_name, disclosure, words)
+            yield replace(
+                _hold(session, alternative, client_name, disclosure, words),
+                link=link if disclosure.hold_level is not Level.BUSY else None,
+            )
 
 
 def _hold(
@@ -153,6 +176,11 @@ def _hold(
             showing=Showing.FIRM if disclosure.firm_holds else Showing.TENTATIVE,
         ),
     )
+
+
+def leads_to(url: str, session_id: UUID) -> bool:
+    """Whether an address is that of a link of ours, be it of a former address of the installation."""
+    return url.strip().rstrip("/").lower().endswith(f"/{session_id}")
 
 
 def neutral(content: Content, kind: EntryKind, level: Level, *, words: EntryWords) -> Content:

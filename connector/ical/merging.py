@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from connector.domain.entry import Content
+from connector.domain.entry import Content, EntryLink, leads_to
 from connector.ical import properties, reading
 from connector.ical.foreign import text
 
@@ -18,7 +19,8 @@ _LOGICAL = re.compile(rb"[^\n]*(?:\n[\r\n]*+[ \t][^\n]*)*+(?:\n[\r\n]*+)?")
 _FOLD = re.compile(rb"\r?\n[\r\n]*+[ \t]")
 _HEAD = 400  # bytes of a line in which its name stands, however it is folded
 _DEEPEST = 16  # components inside one another
-_OURS = frozenset({"DTSTART", "DTEND", "STATUS", "TRANSP", "SEQUENCE", "UID", properties.MARK})  # read while merging
+# Read while merging.
+_OURS = frozenset({"DTSTART", "DTEND", "STATUS", "TRANSP", "SEQUENCE", "UID", "URL", properties.MARK})
 
 
 class UnreadableError(ValueError):
@@ -46,8 +48,19 @@ class _Line:
         return self.inside == ("VCALENDAR", "VEVENT")
 
 
-def merge(stored: bytes, content: Content, *, name: str, stamp: datetime) -> bytes:
+def merge(
+    stored: bytes,
+    content: Content,
+    *,
+    name: str,
+    stamp: datetime,
+    session_id: UUID | None = None,
+    link: EntryLink | None = None,
+) -> bytes:
     """Write `content` into a stored event: time, status, title, location and mark are ours, all else stays.
+
+    So is a URL that leads to the page of `session_id`: `link` takes its place, or that of none. Another is somebody's
+    own.
 
     A time that is already right keeps its zone. An event that was made all-day or recurring becomes single again.
     SEQUENCE rises when time or status change.
@@ -65,6 +78,9 @@ def merge(stored: bytes, content: Content, *, name: str, stamp: datetime) -> byt
         properties.ENTRY: properties.entry(name),
         **dict.fromkeys(reading.RECURRENCE),
     }
+    url = texts.get("URL", "").partition(":")[2]
+    if session_id is not None and (not url or leads_to(url, session_id)):
+        ours["URL"] = properties.link(link.url) if link is not None else None
     if not same_time:
         start, end = properties.times(content.span)
         ours |= {"DTSTART": start, "DTEND": end, "DURATION": None}

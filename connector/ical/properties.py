@@ -51,6 +51,13 @@ def words(content: Content) -> Iterator[str]:
         yield text("LOCATION", content.location)
 
 
+def link(url: str) -> str:
+    """Return URL, whose value is no text and has nothing escaped in it (RFC 5545, 3.8.4.6)."""
+    if not url.isprintable() or " " in url:
+        raise ValueError(f"{url!r} is no address")
+    return f"URL:{url}"
+
+
 def text(name: str, value: str) -> str:
     """Write a TEXT property; control characters other than a line break may not stand in one (RFC 5545, 3.3.11)."""
     value = "".join(c if c >= " " or c in "\n\t" else " " for c in value)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from connector.domain.entry import Content
+from connector.domain.entry import Content, EntryLink
 from connector.domain.reconcile import name_in
 from connector.ical import properties
 from connector.ical.merging import UnreadableError, merge
@@ -33,13 +33,14 @@ class Identity:
     marked: bool
 
 
-def build(name: str, content: Content, *, stamp: datetime) -> bytes:
+def build(name: str, content: Content, *, stamp: datetime, link: EntryLink | None = None) -> bytes:
     """Write a new event.
 
     Args:
         name: Becomes the UID, and is never seen by people.
         content: UTC times go out as they are, so no VTIMEZONE is needed.
         stamp: Aware UTC, whole seconds; when it was written.
+        link: Where it leads.
     Returns: One VCALENDAR holding one VEVENT, without organizer, attendees, alarms or METHOD.
     """
     utc_stamp = properties.utc(stamp)
@@ -56,6 +57,7 @@ def build(name: str, content: Content, *, stamp: datetime) -> bytes:
         *properties.times(content.span),
         *properties.words(content),
         *properties.status(content),
+        *([properties.link(link.url)] if link is not None else []),
         properties.entry(name),
         "CLASS:PRIVATE",
         "END:VEVENT",

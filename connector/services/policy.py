@@ -34,6 +34,8 @@ class Policy:
         operator_locale: How they are written to, such as en, de or en_GB.
         languages: Those in which people are told things, and their calendars' entries named.
         return_origins: Where practitioners may be sent back to who have come by a connect link.
+        public_url: Under which the pages are, for links in calendars; empty for none.
+        brand: What these links are called.
     """
 
     organizer: str
@@ -53,6 +55,8 @@ class Policy:
     operator_locale: str = "en"
     languages: Languages = Languages()
     return_origins: tuple[str, ...] = ()
+    public_url: str = ""
+    brand: str = ""
 
     @property
     def to_operator(self) -> Recipient:

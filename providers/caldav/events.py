@@ -128,7 +128,7 @@ class Events:
 
     def _create(self, put: Put) -> Written:
         href = self.href(put.ref)
-        body = vevent.build(put.ref.name, put.entry.content, stamp=self._clock())
+        body = vevent.build(put.ref.name, put.entry.content, stamp=self._clock(), link=put.entry.link)
         answer = self._put(href, body, {"If-None-Match": "*"})
         uid_taken = answer.status == _FORBIDDEN and _dav.UID_TAKEN & _dav.preconditions(answer)
         if uid_taken or answer.status in _TAKEN | _GONE:
@@ -216,7 +216,14 @@ class Events:
         if vevent.uid(stored) != put.ref.name and not self._is_marked(stored, put.ref.name):
             raise RefusedError(Sentence("another event stands where ours belongs"))
         try:
-            return vevent.merge(stored, put.entry.content, name=put.ref.name, stamp=self._clock())
+            return vevent.merge(
+                stored,
+                put.entry.content,
+                name=put.ref.name,
+                stamp=self._clock(),
+                session_id=put.session_id,
+                link=put.entry.link,
+            )
         except vevent.UnreadableError as error:
             raise RefusedError(
                 Sentence("the event cannot be changed without losing something of it: %(reason)s", reason=str(error))

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from connector.domain.entry import Content, Showing
+from connector.domain.entry import Content, Entry, Showing
 from connector.domain.reconcile import Action, Put, Ref, Remove, Sighting, name_in
 from connector.domain.span import Span
 from connector.errors import (
@@ -92,8 +92,9 @@ def _private(event: Mapping[str, Any], key: str) -> str | None:
     return word if isinstance(word, str) else None
 
 
-def _changed(entry_name: str, content: Content) -> Body:
+def _changed(entry_name: str, entry: Entry) -> Body:
     """Return what is ours of an event, for a patch: null clears, and what is not named stays as it is."""
+    content, link = entry.content, entry.link
     return {
         "summary": content.title,
         "location": content.location or None,
@@ -102,13 +103,15 @@ def _changed(entry_name: str, content: Content) -> Body:
         "recurrence": None,
         "status": "tentative" if content.showing is Showing.TENTATIVE else "confirmed",
         "transparency": "opaque",
+        "source": {"url": link.url, "title": link.title} if link is not None else None,
         "extendedProperties": {"private": {MARK: _MARKS[content.showing], ENTRY: entry_name}},
     }
 
 
-def _created(identity: str, entry_name: str, content: Content) -> Body:
+def _created(identity: str, entry_name: str, entry: Entry) -> Body:
     """Return a new event: without attendees, so that Google writes to nobody, and without reminders."""
-    body = {name: value for name, value in _changed(entry_name, content).items() if value is not None}
+    content = entry.content
+    body = {name: value for name, value in _changed(entry_name, entry).items() if value is not None}
     return body | {
         "id": identity,
         "start": {"dateTime": _utc(content.span.start), "timeZone": "UTC"},
@@ -222,11 +225,11 @@ class Procedures:
         raise meaning("patch", fault) from fault
 
     def _insert(self, identity: str, put: Put) -> Any:
-        body = _created(identity, put.ref.name, put.entry.content)
+        body = _created(identity, put.ref.name, put.entry)
         return self.events.insert(calendarId=self.calendar_id, body=body, sendUpdates="none")
 
     def _patch(self, identity: str, put: Put, etag: str | None) -> Any:
-        body = _changed(put.ref.name, put.entry.content)
+        body = _changed(put.ref.name, put.entry)
         request = self.events.patch(calendarId=self.calendar_id, eventId=identity, body=body, sendUpdates="none")
         if etag:
             request.headers["If-Match"] = etag

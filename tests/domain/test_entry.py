@@ -5,7 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from connector.domain.entry import Disclosure, Entry, EntryKey, EntryKind, EntryWords, Showing, entries_for
+from connector.domain.entry import (
+    Disclosure,
+    Entry,
+    EntryKey,
+    EntryKind,
+    EntryLink,
+    EntryWords,
+    Showing,
+    entries_for,
+    leads_to,
+)
 from connector.domain.offer import accept, draft, send
 from connector.domain.people import Level
 from connector.domain.session import SessionState
@@ -91,3 +101,27 @@ def test_a_cancelled_session_is_not_shown() -> None:
 def test_a_key_reads_back_from_its_text() -> None:
     key = entries(Level.BUSY)[1].key
     assert EntryKey.parse(str(key)) == key
+
+
+@pytest.mark.parametrize("level", Level)
+def test_an_entry_leads_to_its_session_unless_it_shows_nothing(level: Level) -> None:
+    own = session()
+    link = EntryLink(url=f"https://pencilled.example/sessions/{own.id}", title="Pencilled")
+    drafted = draft(own, [(when(72), None)], window=DAY, by=KIM, now=NOW).offer
+    offer = send(drafted, own, by=KIM, now=NOW).offer
+    for mixed, linked in (
+        (Disclosure(session_level=level, hold_level=Level.BUSY), [level is not Level.BUSY, False]),
+        (Disclosure(session_level=Level.BUSY, hold_level=level), [False, level is not Level.BUSY]),
+    ):
+        found = list(entries_for(own, [offer], "Alex Client", mixed, words=ENGLISH, link=link))
+        without = list(entries_for(own, [offer], "Alex Client", mixed, words=ENGLISH))
+        assert [entry.link == link for entry in found] == linked
+        assert [entry.content for entry in found] == [entry.content for entry in without], "it is nothing to compare by"
+
+
+def test_a_link_of_ours_is_known_wherever_the_installation_was() -> None:
+    own = session()
+    for url in (f"http://localhost:8000/sessions/{own.id}", f" https://x.example/p/sessions/{str(own.id).upper()}/ "):
+        assert leads_to(url, own.id)
+    for url in ("", "https://meet.example/room", f"https://pencilled.example/sessions/{own.id}/offer"):
+        assert not leads_to(url, own.id)

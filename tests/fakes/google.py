@@ -359,6 +359,10 @@ def _never(method: Method, request: Request, body: Any) -> list[str]:
     if request.query.get("sendUpdates") != ["none"]:
         faults.append(f"{method.id}: Google might write to somebody")
     if isinstance(body, dict):
-        forbidden = {"attendees", "organizer", "source", "description", "conferenceData", "iCalUID"}
+        forbidden = {"attendees", "organizer", "description", "conferenceData", "iCalUID"}
         faults += [f"{method.id}: {name} is not ours to send" for name in forbidden & body.keys()]
+        source = body.get("source")
+        is_address = source is None or source["url"].startswith(("http://", "https://"))
+        if not is_address or (source is not None and set(source) != {"url", "title"}):
+            faults.append(f"{method.id}: a source is an address of the web, and what it is called")
     return faults

@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.domain.entry import Content, Showing
+from connector.domain.entry import Content, EntryLink, Showing
 from connector.domain.span import Span
 from connector.ical import vevent
 from tests.ical.foreign.objects import timezone as timezone_of
@@ -131,6 +132,50 @@ def test_control_characters_cannot_break_out_of_a_line() -> None:
     data = vevent.build(NAME, replace(HOLD, title="a\r\nATTENDEE:mailto:x@example.org\x00\x0b"), stamp=STAMP)
     assert b"\nATTENDEE" not in data
     assert b"\x00" not in data
+
+
+# Where an event leads
+
+SESSION_ID = UUID("0b6f3c1e-7a52-4d3e-9f10-2f6a4f1c9d77")
+LINK = EntryLink(url=f"https://pencilled.example/sessions/{SESSION_ID}", title="Pencilled")
+
+
+def merged_with(data: bytes, link: EntryLink | None) -> list[str]:
+    """Return the lines of URL after our next write."""
+    merged = vevent.merge(data, SESSION, name=NAME, stamp=LATER, session_id=SESSION_ID, link=link)
+    assert vevent.read(merged) == SESSION
+    return [line for line in text(merged).splitlines() if line.upper().startswith("URL")]
+
+
+def test_a_new_event_leads_to_its_session_and_nothing_is_read_of_that() -> None:
+    data = vevent.build(NAME, HOLD, stamp=STAMP, link=LINK)
+    assert f"URL:{LINK.url}" in text(data).splitlines()
+    assert vevent.read(data) == HOLD
+    assert max(map(len, data.splitlines())) <= 75
+
+
+@pytest.mark.parametrize(
+    ("before", "link", "after"),
+    [
+        ("", LINK, [f"URL:{LINK.url}"]),
+        ("", None, []),
+        (f"URL:http://localhost:8000/sessions/{SESSION_ID}\n", LINK, [f"URL:{LINK.url}"]),
+        (f"URL;VALUE=URI:{LINK.url}\n", None, []),
+        ("URL:https://meet.example/room\n", LINK, ["URL:https://meet.example/room"]),
+        ("URL:https://meet.example/room\n", None, ["URL:https://meet.example/room"]),
+    ],
+    ids=["one that stood without", "none wanted", "of a former address", "shown no more", "somebody's own", "theirs"],
+)
+def test_the_link_comes_and_goes_with_our_writes_and_somebodys_own_stays(
+    before: str, link: EntryLink | None, after: list[str]
+) -> None:
+    data = edited(golden("hold.ics"), "END:VEVENT", f"{before}END:VEVENT")
+    assert merged_with(data, link) == after
+
+
+def test_an_address_cannot_break_out_of_its_line() -> None:
+    with pytest.raises(ValueError, match="no address"):
+        vevent.build(NAME, HOLD, stamp=STAMP, link=EntryLink(url="https://x.example/\nATTENDEE:x", title="x"))
 
 
 # What others have written stays as it was, to the byte

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from connector.counters import REQUESTS
-from connector.domain.entry import Content, Entry, EntryKey, EntryKind, Showing
+from connector.domain.entry import Content, Entry, EntryKey, EntryKind, EntryLink, Showing
 from connector.domain.reconcile import Put, Ref, Remove, name_for
 from connector.domain.span import Span
 from connector.errors import (
@@ -116,6 +116,10 @@ def again(put: Put, ref: Ref, wanted: Content, *, over: str | None = "as put") -
     return replace(put, entry=replace(put.entry, content=wanted), ref=ref, over=before)
 
 
+def link_to(put: Put) -> EntryLink:
+    return EntryLink(url=f"https://p.example/sessions/{put.session_id}", title="Pencilled")
+
+
 def removal(put: Put, ref: Ref) -> Remove:
     return Remove(key=put.key, session_id=put.session_id, ref=ref)
 
@@ -135,9 +139,13 @@ def failure(outcomes: Iterable[Outcome]) -> Exception:
 
 
 class ProviderContract:
-    """Subclasses define the fixture `service`; `asks_password` is False where the service lets everybody in."""
+    """Subclasses define the fixture `service`; `asks_password` is False where the service lets everybody in.
+
+    `has_links` is False where events have no field for where they lead.
+    """
 
     asks_password = True
+    has_links = True
 
     @pytest.fixture
     def calendar(self, service: Service) -> RemoteCalendar:
@@ -298,6 +306,31 @@ class ProviderContract:
         put, ref = self.create(calendar)
         (outcome,) = written(calendar.apply([again(put, replace(ref, etag=None), content(hours=2))]))
         assert self.shown(calendar, outcome.ref) == content(hours=2)
+
+    def test_an_event_that_stands_without_its_link_is_as_it_should_be(self, calendar: RemoteCalendar) -> None:
+        put, ref = self.create(calendar)
+        linked = replace(put, entry=replace(put.entry, link=link_to(put)), ref=replace(ref, etag=None))
+        (outcome,) = written(calendar.apply([linked]))
+        assert outcome.ref.etag == ref.etag, "nothing was written"
+        assert outcome.seen == put.entry.content.fingerprint
+
+    def test_an_event_leads_to_its_session_where_the_service_has_a_field_for_that(
+        self, calendar: RemoteCalendar, practitioner: Practitioner
+    ) -> None:
+        put = creation()
+        link = link_to(put)
+        put = replace(put, entry=replace(put.entry, link=link))
+        (outcome,) = written(calendar.apply([put]))
+        assert outcome.ref.href
+        assert self.shown(calendar, outcome.ref) == put.entry.content
+        assert (link.url in practitioner.text(outcome.ref.href)) is self.has_links
+        (outcome,) = written(calendar.apply([again(put, outcome.ref, content(hours=2))]))
+        assert outcome.ref.href
+        assert (link.url in practitioner.text(outcome.ref.href)) is self.has_links, "as long as it is shown"
+        bare = replace(put, entry=replace(put.entry, content=content(hours=2), link=None))
+        (outcome,) = written(calendar.apply([again(bare, outcome.ref, content(hours=3))]))
+        assert outcome.ref.href
+        assert link.url not in practitioner.text(outcome.ref.href)
 
     def test_notes_of_the_practitioner_survive_our_writes(
         self, calendar: RemoteCalendar, practitioner: Practitioner

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from connector import paths
 from connector.domain.change import ChangeKind, Observation, RemoteChange
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
-from connector.domain.entry import Content, Entry, EntryKey, EntryKind, entries_for
+from connector.domain.entry import Content, Entry, EntryKey, EntryKind, EntryLink, entries_for
 from connector.domain.facts import EntriesTaken
 from connector.domain.notice import RevertReason
 from connector.domain.offer import Offer
@@ -248,9 +249,17 @@ def _entries_and_mirrors(
             calendar.disclosure,
             words=words,
             put_at=_put_at(open_questions.get(session.id), calendar.id),
+            link=_link(policy, session.id),
         )
     ]
     return entries, list(active_mirrors)
+
+
+def _link(policy: Policy, session_id: UUID) -> EntryLink | None:
+    """Return where entries of a session lead."""
+    if not policy.public_url:
+        return None
+    return EntryLink(url=policy.public_url.rstrip("/") + paths.session(str(session_id)), title=policy.brand)
 
 
 def _put_at(question: Question | None, calendar_id: UUID) -> Span | None:

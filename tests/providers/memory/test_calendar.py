@@ -41,6 +41,8 @@ def calendar(store: MemoryStore) -> MemoryCalendar:
 
 
 class TestMemory(ProviderContract):
+    has_links = False
+
     @pytest.fixture
     def service(self, store: MemoryStore) -> Service:
         calendar = store.calendar("work")

@@ -49,6 +49,7 @@ class OutlookContract(ProviderContract):
     """Shared by both kinds of account; subclasses define the fixture `setting`."""
 
     asks_password = False
+    has_links = False
 
     @pytest.fixture
     def service(self, setting: Setting) -> Service:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -444,3 +445,20 @@ def test_a_process_that_is_stopping_begins_no_further_batch(practice: Practice, 
     there.requests.clear()
     converge(practice, calendar)
     assert there.requests["put"] == 1, "what had landed is recorded"
+
+
+def test_entries_that_stand_lead_to_their_session_from_their_next_write_on(
+    practice: Practice, calendar: Calendar
+) -> None:
+    """After an upgrade, or a move of the installation, nothing is written that was not to be written anyway."""
+    offer = practice.offer(practice.book(48), 72)
+    assert converge(practice, calendar) == 2
+    practice.policy = replace(practice.policy, public_url="https://pencilled.example/book/", brand="Pencilled")
+    assert converge(practice, calendar) == 0
+    written: list[Action] = []
+    remote(practice).on_write = lambda moment, action: written.append(action) if moment == "before" else None
+    practice.accept(offer, 0)
+    assert converge(practice, calendar) == 2
+    (put,) = [action for action in written if isinstance(action, Put)]
+    assert put.entry.link
+    assert put.entry.link.url == f"https://pencilled.example/book/sessions/{put.session_id}"
