@@ -139,6 +139,18 @@ class Teller:
         weekday = format_skeleton("E", there, locale=self.language.formats).translate(PLAINER)
         return self.language.say_as("weekday and time", "%(weekday)s %(time)s", weekday=weekday, time=self._time(there))
 
+    def hours(self, span: Span) -> str:
+        """Tell from when to when, on a day that is named nearby; with its day, if it ends on another one."""
+        return self._hours(When.of(span, zone=self.zone), zone_named(self.zone))
+
+    def clock(self, at: datetime) -> str:
+        """Tell an instant on a day that is named nearby: the time of day."""
+        return self._clock(at.astimezone(zone_named(self.zone)))
+
+    def short_day(self, value: date) -> str:
+        """Tell a day in few letters: the weekday and the date, without the year."""
+        return format_skeleton("MMMEd", value, locale=self.language.formats).translate(PLAINER)
+
     def say(self, message: str, /, **filled: Any) -> str:
         """Say a message, with times told on the reader's clock."""
         return self.language.say(message, **{name: self._told(value) for name, value in filled.items()})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +16,7 @@ from connector.domain.conversation import Conversation
 from connector.domain.next_letter import Next, Standing, knows, next_letter
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
-from connector.domain.offer import OfferState
+from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Client, Medium, Practitioner
 from connector.domain.session import Session
 from connector.storage import conversations, messages, offers, people, sessions
@@ -54,6 +55,34 @@ def told_by(db: Connection, session: Session, *, now: datetime) -> Sequence[Medi
         if standing is not None
         and knows(believed(db, stored, client), standing, basis_of(practitioner, client, stored.medium), now=now)
     ]
+
+
+def told_by_each(
+    db: Connection, practitioner: Practitioner, listed: Sequence[Session], *, now: datetime
+) -> Mapping[UUID, tuple[Medium, ...]]:
+    """Return the same of several sessions of one practitioner, in as many statements as of one."""
+    if not listed:
+        return {}
+    clients = {one.id: one for one in people.clients_called(db, ids=[session.client_id for session in listed])}
+    own = defaultdict(list)
+    for stored in sorted(conversations.of_client(db, [session.id for session in listed]), key=lambda one: one.medium):
+        own[stored.session_id].append(stored)
+    offered = defaultdict(list)
+    for offer in offers.of_sessions(db, [session.id for session in listed if own[session.id]]):
+        offered[offer.session_id].append(offer)
+    return {
+        session.id: tuple(
+            stored.medium
+            for stored in own[session.id]
+            if knows(
+                believed(db, stored, clients[session.client_id]),
+                _standing(session, offered[session.id]),
+                basis_of(practitioner, clients[session.client_id], stored.medium),
+                now=now,
+            )
+        )
+        for session in listed
+    }
 
 
 def was_asked(db: Connection, client: Client, session: Session, offer_id: UUID) -> bool:
@@ -119,7 +148,10 @@ def what_follows(stored: StoredConversation, standing: Standing, basis: Notice, 
 
 def standing_of(db: Connection, session: Session) -> Standing:
     """Return what stands of a session, with all its offers."""
-    every_offer = offers.of_session(db, session.id)
+    return _standing(session, offers.of_session(db, session.id))
+
+
+def _standing(session: Session, every_offer: Sequence[Offer]) -> Standing:
     return Standing(
         session=session,
         open=next((offer for offer in every_offer if offer.state is OfferState.OPEN), None),

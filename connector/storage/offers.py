@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,6 +107,11 @@ def undecided(db: Connection, practitioner_id: UUID) -> Sequence[Offer]:
 def of_session(db: Connection, session_id: UUID) -> Sequence[Offer]:
     """Return every offer ever made for a session, newest first."""
     return _load(db, offers.c.session_id == session_id)
+
+
+def of_sessions(db: Connection, session_ids: Collection[UUID]) -> Sequence[Offer]:
+    """Return every offer ever made for these sessions, newest first."""
+    return _load(db, offers.c.session_id.in_(set(session_ids))) if session_ids else ()
 
 
 def in_state(db: Connection, session_id: UUID, state: OfferState) -> Offer | None:

@@ -301,6 +301,24 @@ def practitioners_named(db: Connection, name: str, *, most: int) -> Sequence[Pra
     return [_practitioner(row) for row in db.execute(query)]
 
 
+def latest_clients(db: Connection, practitioner_id: UUID, *, most: int) -> Sequence[Client]:
+    """Return the clients who take bookings, and for whom something was booked with a practitioner last, the last first.
+
+    Whoever was added for them and has no session yet comes before these.
+    """
+    booked = select(sessions.c.client_id, func.max(sessions.c.created_at).label("at"))
+    last = booked.where(sessions.c.practitioner_id == practitioner_id).group_by(sessions.c.client_id).subquery()
+    stands = clients.c.retired_at.is_(None) & clients.c.erased_at.is_(None)
+    query = (
+        select(clients)
+        .outerjoin(last, last.c.client_id == clients.c.id)
+        .where(stands, or_(last.c.client_id.is_not(None), clients.c.made_for == practitioner_id))
+        .order_by(last.c.at.is_not(None), last.c.at.desc(), clients.c.created_at.desc(), clients.c.id)
+        .limit(most)
+    )
+    return [_client(row) for row in db.execute(query)]
+
+
 def clients_by_phone(db: Connection, number: str) -> Sequence[Client]:
     """Return the clients with this number; several may share one."""
     return [_client(row) for row in db.execute(select(clients).where(clients.c.phone == number))]

@@ -148,10 +148,68 @@ def of_practitioner(db: Connection, practitioner_id: UUID, *, since: datetime) -
     return [session_of(row) for row in db.execute(query)]
 
 
+def flagged_or_among(
+    db: Connection, practitioner_id: UUID, ids: Collection[UUID], *, since: datetime
+) -> Sequence[Session]:
+    """Return the sessions of a practitioner that end after `since` and are flagged, or of these ids; earliest first."""
+    own = (sessions.c.practitioner_id == practitioner_id) & (sessions.c.ends_at > since)
+    query = select(sessions).where(own, or_(sessions.c.flag.is_not(None), sessions.c.id.in_(set(ids))))
+    return [session_of(row) for row in db.execute(query.order_by(sessions.c.starts_at, sessions.c.id))]
+
+
+def listed(
+    db: Connection,
+    practitioner_id: UUID,
+    *,
+    ends_after: datetime | None = None,
+    ended_by: datetime | None = None,
+    beyond: tuple[datetime, UUID] | None = None,
+    most: int,
+) -> Sequence[Session]:
+    """Return a page of a practitioner's sessions, cancelled ones included.
+
+    Args:
+        db: Where.
+        practitioner_id: Whose.
+        ends_after: Those that end after it, earliest first; or
+        ended_by: those that have ended by then, latest first.
+        beyond: The start and id of the last one of the page before.
+        most: How many at most.
+    """
+    conditions: list[ColumnElement[bool]] = [sessions.c.practitioner_id == practitioner_id]
+    order: Sequence[ColumnElement[Any]] = (sessions.c.starts_at, sessions.c.id)
+    if ended_by is not None:
+        conditions.append(sessions.c.ends_at <= ended_by)
+        order = [column.desc() for column in order]
+    if ends_after is not None:
+        conditions.append(sessions.c.ends_at > ends_after)
+    if beyond is not None:
+        conditions.append(_beyond(*beyond, back=ended_by is not None))
+    query = select(sessions).where(*conditions).order_by(*order).limit(most)
+    return [session_of(row) for row in db.execute(query)]
+
+
+def _beyond(start: datetime, session_id: UUID, *, back: bool) -> ColumnElement[bool]:
+    same = sessions.c.starts_at == start
+    if back:
+        return or_(sessions.c.starts_at < start, and_(same, sessions.c.id < session_id))
+    return or_(sessions.c.starts_at > start, and_(same, sessions.c.id > session_id))
+
+
 def of_client(db: Connection, client_id: UUID, *, since: datetime) -> Sequence[Session]:
     """Return a client's sessions that end after `since`."""
     own = (sessions.c.client_id == client_id) & (sessions.c.ends_at > since)
     return [session_of(row) for row in db.execute(select(sessions).where(own).order_by(sessions.c.starts_at))]
+
+
+def latest(db: Connection, practitioner_id: UUID, client_id: UUID | None = None) -> Session | None:
+    """Return the session of a practitioner, with a client or with anybody, that stands and begins last."""
+    own = (sessions.c.practitioner_id == practitioner_id) & (sessions.c.state == SessionState.BOOKED.value)
+    if client_id is not None:
+        own &= sessions.c.client_id == client_id
+    order = (sessions.c.ends_at.desc(), sessions.c.id)
+    row = db.execute(select(sessions).where(own).order_by(*order).limit(1)).first()
+    return session_of(row) if row else None
 
 
 def of_clients(db: Connection, client_ids: Collection[UUID], *, since: datetime, most: int) -> Sequence[Session]:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import structlog
-from flask import Flask, Response, make_response, redirect, request, url_for
+from flask import Flask, Response, make_response, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect  # type: ignore[import-untyped]  # the package ships no types
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
@@ -32,6 +32,7 @@ from connector.web import (
     absences,
     answer,
     away,
+    booking,
     calendars,
     clients,
     conflict,
@@ -43,6 +44,7 @@ from connector.web import (
     mails,
     metrics,
     mine,
+    navigation,
     offers,
     paused,
     published,
@@ -56,6 +58,7 @@ from connector.web import (
     support,
     support_signin,
     visit,
+    week,
 )
 from connector.web.cookies import SignedCookies
 from connector.web.framing import Frame
@@ -165,6 +168,8 @@ def create(
     for part in (
         *_MAILED,
         signin.pages,
+        week.pages,
+        booking.pages,
         sessions.pages,
         offers.pages,
         away.pages,
@@ -179,7 +184,6 @@ def create(
         metrics.blueprint(runtime),
     ):
         app.register_blueprint(part)
-    app.add_url_rule("/", "home", lambda: redirect(url_for("sessions.every"), 303))
     app.add_url_rule("/robots.txt", "robots", _robots)
     app.register_error_handler(HTTPException, _fault)
     app.register_error_handler(RuleError, _refusal)
@@ -222,6 +226,7 @@ def _prepare_templates(app: Flask, *, brand: str) -> None:
         visitor=visit.visitor,
         signs_in_here=visit.signs_in_here,
         support_signs_in_here=visit.support_signs_in_here,
+        navigation=navigation.of_practitioners,
         question_address=questions.address,
         absence_address=absences.address,
         away_address=absences.away_address,

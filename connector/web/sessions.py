@@ -21,7 +21,8 @@ from connector.services import consent
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
 from connector.services.views import page_states
-from connector.services.views.sessions import SessionPage, own_session, session_called, session_list, session_page
+from connector.services.views.listed import Show, session_pages
+from connector.services.views.sessions import SessionPage, own_session, session_called, session_page
 from connector.web import speaking, visit, watched
 from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
 
@@ -31,6 +32,11 @@ _SAVED = marked("Saved. %(client)s is being told; see below which message arrive
 _CHANGED = marked(
     "Something else applies by now than the page showed before. This is how it stands; if your client knows that, say "
     "so once more."
+)
+
+_OFFER_CHANGED = marked(
+    "An offer to your client was sent since this page was opened, and would end with this. Read what is said of it "
+    "above, and save once more. Nothing has been saved yet."
 )
 
 pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
@@ -52,13 +58,18 @@ class TimeForm:
 
 @pages.get("")
 def every() -> ResponseReturnValue:
-    """List the sessions, those that need their practitioner first."""
-    runtime = visit.runtime()
-    now = runtime.clock()
+    """List the sessions a page at a time: those to come, those that were, or those that need their practitioner."""
+    runtime, asked = visit.runtime(), request.args
+    show = Show(asked["show"]) if asked.get("show") in set(Show) else Show.COMING
     with runtime.database.read() as db:
-        page = session_list(db, visit.practitioner_id(), now=now)
-    reader = speaking.to(page.practitioner)
-    return speaking.render("sessions/list.html", page=page, reader=reader)
+        page = session_pages(
+            db,
+            visit.practitioner_id(),
+            show,
+            behind=asked.get("behind", ""),
+            now=runtime.clock(),
+        )
+    return speaking.render("sessions/list.html", page=page, reader=speaking.to(page.practitioner))
 
 
 @pages.get("/<uuid:session_id>")
@@ -96,6 +107,8 @@ def time(session_id: UUID) -> ResponseReturnValue:
     form = replace(form, time=time_input, place=place_input)
     if when is None or place_input.error:
         return _time_form(page, form, status=422)
+    if when != page.session.when and not _is_offer_shown(page):
+        return _time_form(page, replace(form, error=speaking.say(_OFFER_CHANGED)), status=409)
     try:
         return _save(page, _edit(form, page.session, when, now, place=place))
     except NotFoundError:
@@ -159,7 +172,7 @@ def keep(session_id: UUID) -> ResponseReturnValue:
         own_session(db, visit.practitioner_id(), session_id)
         sessions.keep(db, runtime.policy, session_id, by=visit.actor(db), now=runtime.clock())
     flash(speaking.say("The session stays as it is, and is no longer marked."), "done")
-    return to_session(session_id)
+    return _back(session_id)
 
 
 @pages.post("/<uuid:session_id>/told")
@@ -175,7 +188,7 @@ def told(session_id: UUID) -> ResponseReturnValue:
         flash(speaking.say(_CHANGED), "warning")
         return _page(session_id), 409
     flash(speaking.say("Noted: you have told them yourself."), "done")
-    return to_session(session_id)
+    return _back(session_id)
 
 
 def load(session_id: UUID) -> SessionPage:
@@ -200,6 +213,11 @@ def to_session(session_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("sessions.show", session_id=session_id), 303)
 
 
+def _back(session_id: UUID) -> ResponseReturnValue:
+    """Send the browser to where the button was pressed."""
+    return redirect(url_for("week.show"), 303) if request.form.get("back") == "week" else to_session(session_id)
+
+
 def _page(session_id: UUID) -> str:
     runtime = visit.runtime()
     now, practitioner_id = runtime.clock(), visit.practitioner_id()
@@ -207,6 +225,11 @@ def _page(session_id: UUID) -> str:
         state = page_states.of_session(db, practitioner_id, session_id, now=now)  # first: what follows is no older
         page = session_page(db, runtime.policy, practitioner_id, session_id, now=now, languages=runtime.languages)
     return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=now, state=state)
+
+
+def _is_offer_shown(page: SessionPage) -> bool:
+    """Whether the form said which offer ends with it; one that was sent meanwhile it has not."""
+    return page.open is None or request.form.get("offer") == str(page.open.offer.id)
 
 
 def _time_filled(page: SessionPage, now: datetime) -> TimeForm:

@@ -69,7 +69,7 @@ def enter(token: str) -> ResponseReturnValue:
 def leave() -> ResponseReturnValue:
     """Sign out here."""
     if not visit.signs_in_here():
-        return redirect(url_for("sessions.every"), 303)  # where the host lets nobody out, nobody is let out
+        return redirect(url_for("week.show"), 303)  # where the host lets nobody out, nobody is let out
     visit.sign_out()
     return redirect(url_for("signin.ask"), 303)
 
@@ -127,7 +127,7 @@ def leave_everywhere() -> ResponseReturnValue:
 
 def _elsewhere() -> ResponseReturnValue | None:
     """Send to the sign-in of a host that signs practitioners in; None where they sign in here."""
-    return None if visit.signs_in_here() else visit.to_sign_in(url_for("sessions.every"))
+    return None if visit.signs_in_here() else visit.to_sign_in(url_for("week.show"))
 
 
 def _used() -> ResponseReturnValue:

@@ -56,7 +56,7 @@ def sign_in(link: str, *, trusted: bool) -> str | None:
     entered = _enter(link, Role.PRACTITIONER, trusted=trusted)
     if entered is None:
         return None
-    return _own(entered.wanted) or _own(cookie.pop(_NEXT_PAGE, None)) or url_for("sessions.every")
+    return _own(entered.wanted) or _own(cookie.pop(_NEXT_PAGE, None)) or url_for("week.show")
 
 
 def sign_in_support(link: str) -> str | None:
@@ -224,7 +224,7 @@ def require() -> ResponseReturnValue | None:
     if visitor() is not None:
         return None
     if not signs_in_here():
-        return to_sign_in(url_for("sessions.every") if acting() else _here())
+        return to_sign_in(url_for("week.show") if acting() else _here())
     if request.method == "GET" and not request.if_none_match:  # a page that asks for news is none to come back to
         cookie[_NEXT_PAGE] = _here()
     return redirect(url_for("signin.ask"), 303)

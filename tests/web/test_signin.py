@@ -62,7 +62,7 @@ def test_opening_the_link_spends_nothing_and_the_button_signs_in_once(stage: Sta
     assert stage.everything() == before
     browser = stage.browser()
     entered = browser.post(link)
-    assert (entered.status_code, entered.location) == (303, "/sessions")
+    assert (entered.status_code, entered.location) == (303, "/")
     assert browser.get("/sessions").status_code == 200
     assert stage.browser().get(link).status_code == 410
     again = stage.browser()

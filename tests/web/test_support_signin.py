@@ -181,7 +181,7 @@ def test_no_page_of_a_practitioner_is_wanted_by_support_nor_the_other_way_round(
     desk.mail()
     letter = desk.runtime.sender.letters[-1]  # type: ignore[attr-defined]
     link = letter.link.removeprefix(desk.runtime.settings.public_url)
-    assert desk.browser().post(link).location == "/sessions"
+    assert desk.browser().post(link).location == "/"
 
 
 def test_where_a_host_names_its_support_nobody_signs_in_here(desk: Stage) -> None:

@@ -170,7 +170,7 @@ def availability(
     hours = working_hours.current(db, practitioner, now=now)
     taken = taken_of(db, policy, practitioner, span, now=now, besides=for_session)
     coming = _coming(span, now)
-    search = _search(practitioner, hours, taken, length)
+    search = search_for(practitioner, hours, taken, length)
     found = free(search, coming) if coming is not None and not practitioner.retired else ()
     return Availability(
         practitioner=practitioner,
@@ -206,7 +206,7 @@ def suggestions(
     span = widest(session, policy, now=now)
     taken = taken_of(db, policy, practitioner, span, now=now, besides=session.id)
     times = suggest(
-        _search(practitioner, hours, taken, session.when.span.duration),
+        search_for(practitioner, hours, taken, session.when.span.duration),
         session.when,
         client_zone=zone_named(client.zone),
         earliest=earliest,
@@ -247,7 +247,8 @@ def _check_step(step: int) -> None:
         )
 
 
-def _search(practitioner: Practitioner, hours: CurrentHours, taken: Taken, length: timedelta) -> Search:
+def search_for(practitioner: Practitioner, hours: CurrentHours, taken: Taken, length: timedelta) -> Search:
+    """Say who is asked for times of a length, and what is known of their time."""
     return Search(
         hours=hours.hours,
         zone=zone_named(practitioner.zone),

@@ -90,6 +90,7 @@ class SessionRow:
         told_by: The media by which they know all the same what stands; looked for only where they did not get one.
         question: The one that waits for the practitioner's answer.
         mail: The client's, about which the practitioner has to decide.
+        version: What stands; what was told is told of that.
     """
 
     session: Session
@@ -103,6 +104,7 @@ class SessionRow:
     told_by: tuple[Medium, ...]
     question: Question | None
     mail: ClientMail | None
+    version: str
 
     @property
     def needs_practitioner(self) -> bool:
@@ -214,7 +216,9 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
     Raises: NotFoundError if there is no such practitioner.
     """
     practitioner = people.practitioner(db, practitioner_id)
-    rows = _rows(db, practitioner_id, now)
+    rows = session_rows(
+        db, practitioner, sessions.of_practitioner(db, practitioner_id, since=now - LOOKS_BACK), now=now
+    )
     others = [row for row in rows if not row.needs_practitioner]
     connected = calendars.calendars_of(db, practitioner_id)
     return SessionList(
@@ -222,7 +226,7 @@ def session_list(db: Connection, practitioner_id: UUID, *, now: datetime) -> Ses
         flagged=tuple(row for row in rows if row.needs_practitioner),
         upcoming=tuple(row for row in others if row.session.when.span.end > now),
         past=tuple(row for row in reversed(others) if row.session.when.span.end <= now),
-        calendars=_calendar_views(db, practitioner_id, connected),
+        calendars=calendar_views(db, practitioner_id, connected),
         refuses_mail=conversations.refuses_mail(db, practitioner_id),
     )
 
@@ -248,7 +252,7 @@ def session_page(
     practitioner = people.practitioner(db, practitioner_id)
     words = words_for(policy, practitioner)
     missing = _missing(db, session, offered.open, question, client, connected, words)
-    views = _calendar_views(db, practitioner_id, connected)
+    views = calendar_views(db, practitioner_id, connected)
     is_over = session.when.span.end <= now and offered.open is None
     troubles = () if is_over else [trouble for view in views for trouble in view.troubles]
     times = offered.times
@@ -307,21 +311,25 @@ def session_called(db: Connection, practitioner_id: UUID, name: str) -> Session:
     raise NotFoundError("There is no such session.", code="session_not_found")
 
 
-def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionRow]:
-    listed = sessions.of_practitioner(db, practitioner_id, since=now - LOOKS_BACK)
+def session_rows(
+    db: Connection, practitioner: Practitioner, listed: Sequence[Session], *, now: datetime
+) -> list[SessionRow]:
+    """Return what is to be said of each of these sessions in a list, in as many statements whatever their number."""
     names = people.client_names(db, [session.client_id for session in listed])
-    open_offers = {o.session_id: o for o in offers.open_of_practitioner(db, practitioner_id) if is_open(o, now)}
-    open_questions = questions.open_of_practitioner(db, practitioner_id)
-    open_mails = client_mails.open_of_practitioner(db, practitioner_id)
-    with_draft, unheard = _with_draft(db, practitioner_id), conversations.unheard(db, practitioner_id)
-    doubted = messages.in_doubt(db, practitioner_id)
-    unreached = conversations.unreached(db, practitioner_id) if unheard else set()
+    open_offers = {offer.session_id: offer for offer in offers.open_of_practitioner(db, practitioner.id)}
+    open_questions = questions.open_of_practitioner(db, practitioner.id)
+    open_mails = client_mails.open_of_practitioner(db, practitioner.id)
+    with_draft, unheard = with_drafts(db, practitioner.id), conversations.unheard(db, practitioner.id)
+    doubted = messages.in_doubt(db, practitioner.id)
+    unreached = conversations.unreached(db, practitioner.id) if unheard else set()
+    in_question = [one for one in listed if one.when.span.start > now and one.id in unheard | doubted]
+    told = beliefs.told_by_each(db, practitioner, in_question, now=now)
     rows = []
     for session in listed:
-        offer = open_offers.get(session.id)
+        stored, told_by = open_offers.get(session.id), told.get(session.id, ())
+        offer = stored if stored is not None and is_open(stored, now) else None
         is_coming = session.when.span.start > now
         is_unheard, is_doubted = is_coming and session.id in unheard, is_coming and session.id in doubted
-        told_by = tuple(beliefs.told_by(db, session, now=now)) if is_unheard or is_doubted else ()
         row = SessionRow(
             session=session,
             client_name=names[session.client_id],
@@ -334,6 +342,7 @@ def _rows(db: Connection, practitioner_id: UUID, now: datetime) -> list[SessionR
             told_by=told_by,
             question=open_questions.get(session.id),
             mail=_undecided(open_mails.get(session.id), session, now),
+            version=rules.version(session, stored),
         )
         rows.append(row)
     return rows
@@ -419,7 +428,8 @@ def _message_view(message: Message, teller: Teller) -> MessageView:
     )
 
 
-def _calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[Calendar]) -> tuple[CalendarView, ...]:
+def calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[Calendar]) -> tuple[CalendarView, ...]:
+    """Return connected calendars of a practitioner with what does not go through in them."""
     accounts = {connection.id: connection for connection in calendars.connections_of(db, practitioner_id)}
     return tuple(
         CalendarView(
@@ -435,7 +445,7 @@ def _calendar_views(db: Connection, practitioner_id: UUID, connected: Iterable[C
     )
 
 
-def _with_draft(db: Connection, practitioner_id: UUID) -> set[UUID]:
+def with_drafts(db: Connection, practitioner_id: UUID) -> set[UUID]:
     """Return the sessions for which an offer is noted down and not sent."""
     own = (offer_rows.c.practitioner_id == practitioner_id) & (offer_rows.c.state == OfferState.DRAFT.value)
     return set(db.execute(select(offer_rows.c.session_id).where(own)).scalars())
