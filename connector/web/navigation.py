@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from flask import request, url_for
 
-
 _PLACES = ("week.show", "sessions.every", "clients.every", "calendars.every")
 
 
