@@ -42,6 +42,7 @@ PAGES = {
     Link.CONFLICT: "conflict.show",
     Link.PAUSED: "paused.show",
     Link.SIGN_IN: "signin.confirm",
+    Link.SUPPORT_SIGN_IN: "support_signin.confirm",
     Link.SUBSCRIPTION: "subscription.show",
     Link.SESSION: "sessions.show",
     Link.CALENDARS: "calendars.every",

@@ -10,6 +10,7 @@ from connector.domain.facts import AnyFact, Fact, UnknownFact
 def test_no_tag_changes_and_none_is_used_twice() -> None:
     """Rows of every version are stored under these words. A new kind of fact adds one; none is ever renamed."""
     tags = (
+        "absence_answered absence_asked absence_dropped "
         "access_lost access_restored alternative_moved alternative_withdrawn calendar_paused "
         "calendar_put_right calendar_resumed client_answered client_erased client_wrote conflict_accepted "
         "conflict_found connection_added "

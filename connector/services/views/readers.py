@@ -48,10 +48,9 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
         case Link.PAUSED:
             calendar_id, _ = seal.subject(breaker.PURPOSE, token)
             return people.practitioner(db, calendars.calendar(db, calendar_id).practitioner_id)
-        case Link.SIGN_IN:
-            return links.person(db, seal, token, role=Role.PRACTITIONER)
-        case Link.SUPPORT_SIGN_IN:
-            return links.person(db, seal, token, role=Role.SUPPORT)
+        case Link.SIGN_IN | Link.SUPPORT_SIGN_IN:
+            role = Role.PRACTITIONER if link is Link.SIGN_IN else Role.SUPPORT
+            return links.person(db, seal, token, role=role)
         case Link.MAIL:
             mail = client_mails.get(db, seal.identity(mails.PURPOSE, token))
             return people.practitioner(db, sessions.get(db, mail.session_id).practitioner_id)
