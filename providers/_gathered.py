@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connector.domain.span import Span, instant
+from connector.domain.standing import Nature
 from connector.domain.unreadable import Unreadable
 from connector.ports import Busy, BusyReading, UnreadEvent
 
@@ -28,8 +29,13 @@ class Gathered:
         href: str | None = None,
         name: str | None = None,
         whole_day: bool = False,
+        nature: Nature = Nature.ORDINARY,
+        in_series: bool = False,
+        occurrence: datetime | None = None,
     ) -> None:
         """Add an event that is not free, with an end None that makes no sense: then it is told, and never free.
+
+        `nature`, `in_series` and `occurrence` are as `Busy` has them; what makes no sense as the last is none.
 
         One whose beginning alone is known takes an hour from there, or its day; one of whole days takes a day at least.
         """
@@ -43,7 +49,16 @@ class Gathered:
         if whole_day and until == begin:
             until = begin + _DAY
         if begin < until and (span := Span(start=begin, end=until)).overlaps(self._span):
-            self._times.append(Busy(span=span, href=href, name=name))
+            self._times.append(
+                Busy(
+                    span=span,
+                    href=href,
+                    name=name,
+                    nature=nature,
+                    in_series=in_series,
+                    occurrence=_instant(occurrence) or begin if in_series else None,
+                )
+            )
 
     @property
     def asked(self) -> Span:

@@ -33,7 +33,16 @@ def busy(events: Events, span: Span, *, zone: tzinfo, owner: Owner, kept: Kept) 
             continue
         found = look.at(member.content)
         times += [
-            Busy(span=one, href=member.href, name=found.name) for one in found.reading.times if one.overlaps(span)
+            Busy(
+                span=one,
+                href=member.href,
+                name=found.name,
+                nature=mark.nature,
+                in_series=mark.occurrence is not None,
+                occurrence=mark.occurrence,
+            )
+            for one, mark in zip(found.reading.times, found.reading.marks, strict=True)
+            if one.overlaps(span)
         ]
         if found.reading.unreadable:
             unreadable.append(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from connector.domain.span import Span
-from connector.domain.standing import Standing
+from connector.domain.standing import Nature, Standing, nature_of
 from connector.errors import TransientError
 from connector.ports import BusyReading
 from providers import _zones
@@ -18,7 +18,7 @@ from providers.google.http import Api
 
 _FIELDS = (
     "timeZone,nextPageToken,"
-    "items(id,iCalUID,recurringEventId,status,transparency,eventType,start,end,attendees(self,responseStatus),"
+    "items(id,iCalUID,recurringEventId,originalStartTime,status,transparency,eventType,start,end,attendees(self,responseStatus),"
     "extendedProperties(private))"
 )
 _PAGE = 2500
@@ -53,8 +53,9 @@ def listed(api: Api, calendar_id: str, span: Span, *, home: tzinfo = UTC) -> Bus
     for part in pages(page):
         zone = _zones.zone(str(part.get("timeZone", ""))) or home
         for event in members(part, "items"):
-            if all(standing.takes_time for standing in _standings(event)):
-                _add(gathered, event, zone)
+            standings = tuple(_standings(event))
+            if all(standing.takes_time for standing in standings):
+                _add(gathered, event, zone, nature=nature_of(standings))
     return gathered.reading
 
 
@@ -66,7 +67,7 @@ def shown(rows: Iterable[Mapping[str, Any]], span: Span) -> BusyReading:
     return gathered.reading
 
 
-def _add(gathered: Gathered, event: Mapping[str, Any], zone: tzinfo) -> None:
+def _add(gathered: Gathered, event: Mapping[str, Any], zone: tzinfo, *, nature: Nature) -> None:
     """Add an event under its series' id, if it is of one."""
     series, start = _series(event), event.get("start")
     gathered.add(
@@ -74,6 +75,9 @@ def _add(gathered: Gathered, event: Mapping[str, Any], zone: tzinfo) -> None:
         href=series["id"] if isinstance(series.get("id"), str) else None,
         name=_name(series),
         whole_day=isinstance(start, dict) and "date" in start,
+        nature=nature,
+        in_series="recurringEventId" in event,
+        occurrence=_instant(event.get("originalStartTime"), zone),
     )
 
 
@@ -92,8 +96,13 @@ def _standings(event: Mapping[str, Any]) -> Iterator[Standing]:
         yield Standing.CANCELLED
     if event.get("transparency") == "transparent":
         yield Standing.FREE
-    if event.get("eventType") == "workingLocation":
-        yield Standing.ELSEWHERE
+    match event.get("eventType"):
+        case "workingLocation":
+            yield Standing.ELSEWHERE
+        case "outOfOffice":
+            yield Standing.OUT_OF_OFFICE
+        case "focusTime":
+            yield Standing.FOCUS
     attendees = event.get("attendees")
     for attendee in attendees if isinstance(attendees, list) else ():
         if isinstance(attendee, dict) and attendee.get("self") and attendee.get("responseStatus") == "declined":

@@ -9,6 +9,7 @@ from threading import RLock
 
 from connector.domain.entry import Content, Showing
 from connector.domain.span import Span
+from connector.domain.standing import Nature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Event:
         zone: The IANA zone its times are written in; the instants are the same in any.
         name: The remote name it was made under, which copies keep; None for what is not ours.
         marked: Whether our mark has been kept.
+        nature: Whether it may mean that its owner is away.
     """
 
     href: str
@@ -34,6 +36,7 @@ class Event:
     reminder: bool = False
     name: str | None = None
     marked: bool = True
+    nature: Nature = Nature.ORDINARY
 
     @property
     def content(self) -> Content | None:
@@ -126,13 +129,15 @@ class MemoryEvents:
             for href in list(self.events):
                 self.delete(href)
 
-    def add_foreign(self, span: Span, title: str = "Dentist", *, busy: bool = True) -> str:
+    def add_foreign(
+        self, span: Span, title: str = "Dentist", *, busy: bool = True, nature: Nature = Nature.ORDINARY
+    ) -> str:
         """Add an event of the practitioner's own and return its href."""
         with self._lock:
             version = self._next()
             href = f"foreign-{version}"
             content = Content(span=span, title=title, location="", showing=Showing.CONFIRMED)
-            self.events[href] = Event(href=href, version=version, shown=content, busy=busy)
+            self.events[href] = Event(href=href, version=version, shown=content, busy=busy, nature=nature)
             return href
 
     def shown(self) -> list[Content]:

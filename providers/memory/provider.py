@@ -298,7 +298,17 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
     def _busy_events(self, span: Span) -> list[Busy]:
         events = [event for event in self.events.values() if event.busy and event.span.overlaps(span)]
         by_time = sorted(events, key=lambda event: event.span)
-        return [Busy(span=event.span, href=event.href, name=event.name) for event in by_time]
+        return [
+            Busy(
+                span=event.span,
+                href=event.href,
+                name=event.name,
+                nature=event.nature,
+                in_series=event.recurring,
+                occurrence=event.span.start if event.recurring else None,
+            )
+            for event in by_time
+        ]
 
     def _reading(self, events: Sequence[Busy], zone: tzinfo) -> BusyReading:
         days = (datetime.combine(day, time(), zone) for day in self.days)

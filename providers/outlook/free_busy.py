@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from connector.domain.span import Span
-from connector.domain.standing import Standing, of_exchange
+from connector.domain.standing import Standing, nature_of, of_exchange
 from connector.errors import AccessLostError, ProviderError, TransientError
 from connector.ports import BusyReading
 from providers._gathered import Gathered
@@ -16,7 +16,10 @@ from providers.outlook.http import Graph
 from providers.outlook.protocol import Call
 
 _PAGES = 100
-_FIELDS = f"seriesMasterId,start,end,showAs,isCancelled,responseStatus,isAllDay,originalStartTimeZone,{events.IDENTITY}"
+_FIELDS = (
+    "seriesMasterId,originalStart,start,end,showAs,isCancelled,responseStatus,isAllDay,originalStartTimeZone,"
+    f"{events.IDENTITY}"
+)
 _SELECT = f"$select=id,{_FIELDS}&{events.MARKS}&$top=200"
 
 
@@ -34,10 +37,19 @@ def viewed(graph: Graph, calendar: str, span: Span, *, home: tzinfo = UTC, free:
     first = Call(method="GET", path=f"{calendar}/calendarView?{window}&{_SELECT}")
     for page in graph.pages(first, most=_PAGES):
         for event in page.value():
-            if free or all(standing.takes_time for standing in _standings(event)):
+            standings = tuple(_standings(event))
+            if free or all(standing.takes_time for standing in standings):
                 href = str(event.get("seriesMasterId") or event.get("id"))
                 whole_day = bool(event.get("isAllDay"))
-                gathered.add(*events.ends_of(event, home=home), href=href, name=_name(event), whole_day=whole_day)
+                gathered.add(
+                    *events.ends_of(event, home=home),
+                    href=href,
+                    name=_name(event),
+                    whole_day=whole_day,
+                    nature=nature_of(standings),
+                    in_series=bool(event.get("seriesMasterId")),
+                    occurrence=_original_start(event),
+                )
     return gathered.reading
 
 
@@ -69,6 +81,15 @@ def scheduled(graph: Graph, username: str, span: Span) -> BusyReading | None:
         if of_exchange(row.get("status")).takes_time:
             gathered.add(*events.ends_of(row))
     return gathered.reading
+
+
+def _original_start(event: Mapping[str, Any]) -> datetime | None:
+    """Return when the series has an occurrence; None if that is not told so that it can be understood."""
+    try:
+        original = datetime.fromisoformat(str(event.get("originalStart")))
+        return original.replace(tzinfo=UTC) if original.tzinfo is None else original.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _name(event: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from connector.domain.standing import Standing, of_exchange
+from connector.domain.standing import Nature, Standing, nature_of, of_exchange
 from connector.domain.unreadable import Unreadable
 from connector.ical.foreign import rules, values
 from connector.ical.foreign.budget import Budget
@@ -48,6 +48,7 @@ class Event:
 
     Attributes:
         takes_time: Whether its time is not free.
+        nature: Whether it may mean that its owner is away.
         is_occurrence: Whether it is of a series, which another event describes.
         replaces: Which of the series; None if that makes no sense.
         onwards: Whether it tells of all later occurrences, too.
@@ -58,6 +59,7 @@ class Event:
     start: Moment
     length: Length
     takes_time: bool
+    nature: Nature
     sequence: int
     component: Component
     is_occurrence: bool
@@ -75,7 +77,8 @@ class Event:
 def read(component: Component, setting: Setting) -> Event | Unreadable | None:
     """Return an event; a fault if it says not even when it starts; None if it takes no time and says no more."""
     guesses = setting.zones.guesses
-    takes_time = all(standing.takes_time for standing in _standings(component, setting.owner))
+    standings = tuple(_standings(component, setting.owner))
+    takes_time = all(standing.takes_time for standing in standings)
     start_line = component.first("DTSTART")
     try:
         start = moment(start_line or Line("DTSTART", "", ""), setting)
@@ -86,6 +89,7 @@ def read(component: Component, setting: Setting) -> Event | Unreadable | None:
         start=start,
         length=_NO_TIME,
         takes_time=takes_time,
+        nature=nature_of((*standings, *_called(component))),
         sequence=_sequence(component.value("SEQUENCE")),
         component=component,
         is_occurrence=component.first("RECURRENCE-ID") is not None,
@@ -172,6 +176,13 @@ def _standings(component: Component, owner: AbstractSet[str]) -> Iterator[Standi
     for line in component.all("ATTENDEE"):
         if (line.parameter("PARTSTAT") or "").upper() == "DECLINED" and called(line) & owner:
             yield Standing.DECLINED
+
+
+def _called(component: Component) -> Iterator[Standing]:
+    """Yield what services call an event in words of their own, whatever the standard's property says of its time."""
+    yield of_exchange(component.value("X-MICROSOFT-CDO-BUSYSTATUS"))
+    if component.first("X-NEXTCLOUD-OUT-OF-OFFICE") is not None:
+        yield Standing.OUT_OF_OFFICE
 
 
 def called(line: Line) -> set[str]:

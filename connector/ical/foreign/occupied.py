@@ -9,28 +9,39 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from connector.domain.span import Span
+from connector.domain.standing import Nature
 from connector.domain.unreadable import Unreadable
 from connector.ical.foreign import events, lines
 from connector.ical.foreign.budget import STEPS, Budget, TooDenseError
 from connector.ical.foreign.clock import Zone
 from connector.ical.foreign.events import Event, Setting
-from connector.ical.foreign.series import Overrides, Series
+from connector.ical.foreign.series import Overrides, Series, Time
 from connector.ical.foreign.window import Window
 from connector.ical.foreign.zones import Zones
+
+
+class Mark(NamedTuple):
+    """What is to be known of a time beside when it is; `occurrence` is as `Busy` has it."""
+
+    nature: Nature
+    occurrence: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """When an object takes time, and why that may not be all; None if it is.
 
-    `starts_at` is when the event begins of which not all could be read, where that could be.
+    `starts_at` is when the event begins of which not all could be read, where that could be; `marks` says more of each
+    of the times.
     """
 
     times: tuple[Span, ...]
     unreadable: Unreadable | None
     starts_at: datetime | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 def occupied(
@@ -51,15 +62,22 @@ def occupied(
     setting = Setting(zones=Zones(scan.zones, home, budget), owner=owner, budget=budget)
     reader = _Reader(setting, Window.of(span))
     reader.read(scan)
-    times = {Span(start=start.replace(tzinfo=UTC), end=end.replace(tzinfo=UTC)) for start, end in reader.times}
-    return Reading(tuple(sorted(times)), reader.fault, reader.starts_at)
+    times = [reader.times[key] for key in sorted(reader.times)]
+    return Reading(
+        tuple(Span(start=one.start.replace(tzinfo=UTC), end=one.end.replace(tzinfo=UTC)) for one in times),
+        reader.fault,
+        reader.starts_at,
+        tuple(
+            Mark(one.nature, None if one.occurrence is None else one.occurrence.replace(tzinfo=UTC)) for one in times
+        ),
+    )
 
 
 class _Reader:
     """Gathers what the events of one object take, and the first thing that could not be read."""
 
     def __init__(self, setting: Setting, window: Window) -> None:
-        self.times: set[tuple[datetime, datetime]] = set()
+        self.times: dict[tuple[datetime, datetime], Time] = {}
         self.fault: Unreadable | None = None
         self.starts_at: datetime | None = None  # the event with that fault
         self._setting = setting
@@ -95,10 +113,11 @@ class _Reader:
         self._note(*(main.faults if main.takes_time else ()), event=main)
         guesses = self._setting.zones.guesses
         try:
-            self.times.update(series.times())
+            for time in series.times():
+                self._add(time)
         except TooDenseError:
             self._note(Unreadable.TOO_DENSE, event=main)
-            self._take(*series.extent())
+            self._take(series.extent())
         self._note(*series.faults, *([Unreadable.ZONE] if self._setting.zones.guesses > guesses else ()), event=main)
 
     def _single(self, event: Event) -> None:
@@ -106,11 +125,18 @@ class _Reader:
             self._note(Unreadable.START, event=event)  # even if it is free: the series is not as it was written
         if event.takes_time:
             self._note(*event.faults, event=event)
-            self._take(event.start.instant, event.length.end(event.start))
+            of = (event.replaces or event.start).instant if event.is_occurrence else None
+            self._take(Time(event.start.instant, event.length.end(event.start), event.nature, of))
 
-    def _take(self, start: datetime, end: datetime) -> None:
-        if self._window.touches(start, end):
-            self.times.add((start, end))
+    def _take(self, time: Time) -> None:
+        if self._window.touches(time.start, time.end):
+            self._add(time)
+
+    def _add(self, time: Time) -> None:
+        """Note a time, once: if anything that stands then is called out of office, it is."""
+        known = self.times.get((time.start, time.end))
+        if known is None or time.nature is Nature.OUT_OF_OFFICE:
+            self.times[time.start, time.end] = time
 
     def _note(self, *faults: Unreadable, event: Event | None = None) -> None:
         if faults and self.fault is None:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from connector.domain.standing import Nature
 from connector.domain.unreadable import Unreadable
 from connector.ical.foreign import events, recurrence, values
 from connector.ical.foreign.clock import UNIVERSAL, Zone, shifted
@@ -17,7 +19,17 @@ from connector.ical.foreign.window import Window
 
 _NEAR = 2 * DAY  # of longer events only the last start before the window matters: all of them end after it
 _TWICE = timedelta(hours=3)  # more than any clock goes back
-Time = tuple[datetime, datetime]  # from, until
+
+
+class Time(NamedTuple):
+    """When something takes time: naive UTC. `occurrence` is when the series has it, None for what is no series."""
+
+    start: datetime
+    end: datetime
+    nature: Nature = Nature.ORDINARY
+    occurrence: datetime | None = None
+
+
 Start = tuple[datetime, Length | None]  # on the wall; a length where it is not the event's
 
 
@@ -110,7 +122,8 @@ class Series:
         if all(ends) and main.component.first("RDATE") is None and not self._overrides.onwards:
             lasts = [shifted(shifted(until.instant, DAY), main.length.longest) for until in ends if until]
             last = max([main.length.end(main.start), *lasts])
-        return self._window.clipped(self._overrides.first(main), last)
+        start, end = self._window.clipped(self._overrides.first(main), last)
+        return Time(start, end, main.nature, main.start.instant)
 
     def _ruled(self, part: _Part, rule: Rule) -> Iterator[Time]:
         """Yield the times of a rule that reach into the window; of very long ones the last that began before."""
@@ -154,7 +167,7 @@ class Series:
             start = Moment(shifted(wall, part.shift) if part.shift else wall, part.zone)
             begin, end = start.instant, (length or model.length).end(start)
             if self._window.touches(begin, end):
-                yield begin, end
+                yield Time(begin, end, model.nature, instant)
 
     def _exclude(self, reach: timedelta) -> None:
         """Note what stands elsewhere, and the EXDATEs that matter; one that makes no sense excludes nothing."""
