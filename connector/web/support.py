@@ -55,8 +55,10 @@ class _Reader:
 def only_support() -> ResponseReturnValue | None:
     """Let nobody in but whoever has signed in as support or, where a host says who that is, whom it names."""
     host = presence.of_host()
-    if host is None or visit.support_signs_in_here():
+    if host is None:
         return visit.require_support()
+    if not host.names_support:
+        abort(404)
     if host.support():
         return None
     back = request.script_root + (paths.SUPPORT if visit.acting() else request.path)

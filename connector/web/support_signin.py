@@ -17,7 +17,7 @@ pages = Blueprint("support_signin", __name__)
 
 @pages.before_request
 def only_here() -> None:
-    """Have no such pages where a host says who of its support is present."""
+    """Have no such pages in a host's process: it says who of its support is present, or has none here."""
     if not visit.support_signs_in_here():
         abort(404)
 

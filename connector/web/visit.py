@@ -188,9 +188,8 @@ def supporter() -> Browser | None:
 
 
 def support_signs_in_here() -> bool:
-    """Whether support signs in by a mailed link; else the host in this process says who of it is present."""
-    host = presence.of_host()
-    return host is None or not host.names_support
+    """Whether support signs in by a mailed link; in a host's process the host says who of it is present."""
+    return presence.of_host() is None
 
 
 def require_support() -> ResponseReturnValue | None:
@@ -278,7 +277,7 @@ def support() -> str | None:
     Raises: PresenceError if the host cannot say.
     """
     host = presence.of_host()
-    if host is not None and host.names_support:
+    if host is not None:
         return host.support()
     found = supporter()
     return found.name if found is not None else None

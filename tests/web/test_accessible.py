@@ -81,6 +81,7 @@ def _pages(everything: World) -> Iterator[tuple[str, str]]:
             yield asked.path, everything.text(asked, role)
     robin = everything.stage.browser()
     robin.post(f"/support/signin/{everything.tokens['support']}")
+    robin.post(f"/support/sessions/{everything.ids['session_id']}", {"reason": "called, cannot open the mail"})
     for path in of_support:
         assert path.startswith("/support"), "let in somebody, or say why this is no page"
         yield path, robin.get(path.replace("<uuid:session_id>", everything.ids["session_id"])).text

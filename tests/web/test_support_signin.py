@@ -184,9 +184,11 @@ def test_no_page_of_a_practitioner_is_wanted_by_support_nor_the_other_way_round(
     assert desk.browser().post(link).location == "/"
 
 
-def test_where_a_host_names_its_support_nobody_signs_in_here(desk: Stage) -> None:
+@pytest.mark.parametrize("names_support", [True, False])
+def test_in_a_hosts_process_nobody_of_support_signs_in_here(desk: Stage, *, names_support: bool) -> None:
     link = link_of(desk)
-    browser = hosted(desk, HostsUsers(names_support=True)).browser()
+    browser = hosted(desk, HostsUsers(names_support=names_support)).browser()
+    assert browser.get("/support").status_code == (403 if names_support else 404)
     for path in ("/support/signin", link):
         assert browser.get(path).status_code == 404
 

@@ -7,7 +7,7 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from connector.domain.notice_table import Link
-from connector.domain.people import Client, Practitioner, Role, SupportPerson
+from connector.domain.people import Client, Practitioner, Role, Signing, SupportPerson
 from connector.errors import NotFoundError
 from connector.services.scheduling import absences, answers, mails, questions, session_links, take_back
 from connector.services.signing_in import links
@@ -49,7 +49,7 @@ def _of_link(db: Connection, seal: Seal, link: Link, token: str) -> Client | Pra
             calendar_id, _ = seal.subject(breaker.PURPOSE, token)
             return people.practitioner(db, calendars.calendar(db, calendar_id).practitioner_id)
         case Link.SIGN_IN | Link.SUPPORT_SIGN_IN:
-            role = Role.PRACTITIONER if link is Link.SIGN_IN else Role.SUPPORT
+            role: Signing = Role.PRACTITIONER if link is Link.SIGN_IN else Role.SUPPORT
             return links.person(db, seal, token, role=role)
         case Link.MAIL:
             mail = client_mails.get(db, seal.identity(mails.PURPOSE, token))
