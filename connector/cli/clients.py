@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import click
 from sqlalchemy import select
 
+from connector.cli._duplicates import asking_about_duplicates, despite_duplicate
 from connector.cli._options import checked_locale, locale
 from connector.cli._personal import erase, export
 from connector.cli._shapes import when_text
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table, warn
 from connector.domain.notice import Notice
 from connector.domain.people import Client, Medium
-from connector.services import beliefs, conversations
+from connector.services import beliefs, conversations, duplicates
 from connector.services import people as changing
+from connector.services.duplicates import Acceptance
 from connector.services.numbers import check_number, is_doubtful
 from connector.services.views.phrases import LETTERS
-from connector.storage import published, tables
+from connector.storage import people, published, tables
 from connector.storage.published import PublishedCalendar
 
 
@@ -48,6 +51,7 @@ for _command in (export, erase):
     help="How they want to be told; can be given twice.",
 )
 @click.option("--texts-agreed", is_flag=True, help="They have agreed to texts on their phone; else they get none.")
+@despite_duplicate
 @as_json
 @example('pencilled clients add --name "Alex Okoro" --email alex@example.org --zone Europe/London')
 def add(
@@ -59,11 +63,12 @@ def add(
     locale: str,
     media: tuple[str, ...],
     texts_agreed: bool,
+    despite: bool,
     as_json: bool,
 ) -> None:
     """Add a client.
 
-    Exit codes: 0 added; 1 refused.
+    Exit codes: 0 added; 1 refused, such as one who has the address, number or name of another.
     """
     person = Client(
         id=uuid4(),
@@ -76,7 +81,8 @@ def add(
         texts_agreed=texts_agreed,
     )
     runtime = open_runtime()
-    with runtime.database.begin() as db:
+    with runtime.database.begin() as db, asking_about_duplicates():
+        duplicates.check_new(db, person, of=None, accepted=Acceptance(anything=despite))
         person = changing.add_client(db, person, now=runtime.clock())
     if not person.reachable & runtime.policy.media:
         warn("Note: with these data the client cannot be told anything, so no offer can be sent to them.")
@@ -100,8 +106,9 @@ def add(
 @clients.command()
 @click.argument("client_id", type=click.UUID)
 @click.option("--email", required=True, help="The right address.")
+@despite_duplicate
 @example("pencilled clients readdress 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --email alex@example.org")
-def readdress(*, client_id: UUID, email: str) -> None:
+def readdress(*, client_id: UUID, email: str, despite: bool) -> None:
     """Correct a client's mail address.
 
     What is still true is sent to the new one.
@@ -109,8 +116,11 @@ def readdress(*, client_id: UUID, email: str) -> None:
     Exit codes: 0 corrected; 1 refused, such as an unknown client or something that is no address.
     """
     runtime = open_runtime()
-    with runtime.database.begin() as db:
+    with runtime.database.begin() as db, asking_about_duplicates():
         before = published.of_client(db, client_id)
+        former = people.client(db, client_id)
+        accepted = Acceptance(anything=despite)
+        duplicates.check_changed(db, former, replace(former, email=email), of=None, accepted=accepted)
         person = conversations.readdress(db, client_id, email, by=operator(), now=runtime.clock())
         letters = beliefs.next_to_client(db, client_id, now=runtime.clock())
         after = published.of_client(db, client_id)
@@ -137,6 +147,7 @@ def readdress(*, client_id: UUID, email: str) -> None:
     "--channel", "media", multiple=True, type=click.Choice([m.value for m in Medium]), help="How to tell them."
 )
 @click.option("--texts-agreed/--no-texts", default=None, help="Whether they agree to texts on their phone.")
+@despite_duplicate
 @example("pencilled clients change 0c2f2f0e-7d1c-4f43-9d84-0a4ab8f3c1d2 --phone +4930123456")
 def change(
     *,
@@ -148,10 +159,11 @@ def change(
     locale: str | None,
     media: tuple[str, ...],
     texts_agreed: bool | None,
+    despite: bool,
 ) -> None:
     """Change what is given about a client. At a new address they are told at once what is still true.
 
-    Exit codes: 0 changed; 1 refused.
+    Exit codes: 0 changed; 1 refused, such as an address, number or name that is another client's.
     """
     values = {"name": name, "email": email, "phone": phone, "zone": zone, "locale": checked_locale(locale)}
     changes: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
@@ -164,9 +176,10 @@ def change(
     if not changes:
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
-    with runtime.database.begin() as db:
+    accepted = Acceptance(anything=despite)
+    with runtime.database.begin() as db, asking_about_duplicates():
         before = published.of_client(db, client_id)
-        person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock())
+        person = changing.change_client(db, client_id, changes, by=operator(), now=runtime.clock(), accepted=accepted)
         letters = beliefs.next_to_client(db, client_id, now=runtime.clock())
         after = published.of_client(db, client_id)
     good(f"{person.name} is changed.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,12 +10,15 @@ from uuid import uuid4
 import click
 from sqlalchemy import Connection as Db
 
+from connector.cli._duplicates import asking_about_duplicates, despite_duplicate
 from connector.cli._hours import hours
 from connector.cli._options import LEVELS, checked_locale, level, level_options, locale
 from connector.cli._shared import as_json, example, good, open_runtime, operator, print_json, print_table
 from connector.domain.people import Level, Practitioner
 from connector.errors import NotFoundError
+from connector.services import duplicates
 from connector.services import people as changing
+from connector.services.duplicates import Acceptance
 from connector.storage import people
 
 replies = click.option(
@@ -43,6 +47,7 @@ practitioners.add_command(hours)
 )
 @level_options
 @replies
+@despite_duplicate
 @as_json
 @example('pencilled practitioners add --name "Kim Berg" --email kim@example.org --zone Europe/Berlin --buffer 10')
 def add(
@@ -55,11 +60,12 @@ def add(
     session_level: int | None,
     hold_level: int | None,
     replies: bool,
+    despite: bool,
     as_json: bool,
 ) -> None:
     """Add a practitioner. The privacy levels are the defaults of the calendars connected later; 2 if left out.
 
-    Exit codes: 0 added; 1 refused, such as an address that is taken.
+    Exit codes: 0 added; 1 refused, such as an address that is taken, or the name of another.
     """
     person = Practitioner(
         id=uuid4(),
@@ -73,7 +79,8 @@ def add(
         takes_replies=replies,
     )
     runtime = open_runtime()
-    with runtime.database.begin() as db:
+    with runtime.database.begin() as db, asking_about_duplicates():
+        duplicates.check_practitioner(db, person, accepted=Acceptance(anything=despite))
         changing.add_practitioner(db, person, now=runtime.clock())
     if as_json:
         print_json(_json(person))
@@ -91,6 +98,7 @@ def add(
 @click.option("--buffer", type=click.IntRange(0, 240), help="Minutes kept free after each session, those booked too.")
 @level_options
 @click.option("--replies/--no-replies", default=None, help="Whether clients may write back to letters.")
+@despite_duplicate
 @example("pencilled practitioners change kim@example.org --buffer 15 --replies")
 def change(
     *,
@@ -103,6 +111,7 @@ def change(
     session_level: int | None,
     hold_level: int | None,
     replies: bool | None,
+    despite: bool,
 ) -> None:
     """Change what is given about a practitioner. Privacy levels are those of calendars connected later.
 
@@ -124,8 +133,10 @@ def change(
     if not changes:
         raise click.UsageError("Say what to change: see --help.")
     runtime = open_runtime()
-    with runtime.database.begin() as db:
+    with runtime.database.begin() as db, asking_about_duplicates():
         found = _named(db, email)
+        wanted = replace(found, **changes)
+        duplicates.check_practitioner(db, wanted, before=found, accepted=Acceptance(anything=despite))
         person = changing.change_practitioner(db, found.id, changes, by=operator(), now=runtime.clock())
     good(f"{person.name} is changed.")
     if new_email is not None:

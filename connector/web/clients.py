@@ -97,7 +97,7 @@ def change(client_id: UUID) -> ResponseReturnValue:
                 values,
                 by=visit.actor(db),
                 now=now,
-                match=_matching(typed.version),
+                match=person_forms.matching(typed.version),
                 of=practitioner_id,
                 accepted=_accepted(),
             )
@@ -186,14 +186,6 @@ def _letter(notice: Notice, reader: Teller) -> str:
     if notice.session is None:
         return letter
     return reader.say("%(letter)s (%(when)s)", letter=letter, when=reader.when(notice.session.when))
-
-
-def _matching(version: str) -> people.Match:
-    def match(stored: int) -> None:
-        if str(stored) != version:
-            raise person_forms.changed_meanwhile()
-
-    return match
 
 
 def _accepted() -> Acceptance:

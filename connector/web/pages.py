@@ -30,6 +30,7 @@ from connector.services.signing_in.log import Event, note
 from connector.storage.database import is_busy
 from connector.web import (
     absences,
+    account,
     answer,
     away,
     booking,
@@ -168,6 +169,7 @@ def create(
     for part in (
         *_MAILED,
         signin.pages,
+        account.pages,
         week.pages,
         booking.pages,
         sessions.pages,

@@ -53,6 +53,16 @@ def changed_meanwhile() -> RuleError:
     )
 
 
+def matching(version: str) -> Callable[[int], None]:
+    """Return what goes on only if somebody is still as a form was filled."""
+
+    def match(stored: int) -> None:
+        if str(stored) != version:
+            raise changed_meanwhile()
+
+    return match
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientInput:
     """A client as typed.

@@ -58,7 +58,8 @@ def test_a_client_nobody_can_reach_is_pointed_out(cli: Cli) -> None:
 
 
 def test_clients_who_share_an_address_are_told_apart_by_id(practice: Cli) -> None:
-    practice.ok("clients", "add", "--name", "Kit Okoro", "--email", "alex@example.org", "--zone", "Europe/London")
+    kit = ("--name", "Kit Okoro", "--email", "alex@example.org", "--zone", "Europe/London")
+    practice.ok("clients", "add", *kit, "--despite-duplicate")
     booking = ("sessions", "book", "--at", ahead(7), "--phone", "Kim calls", "--client")
     said = practice.refused(*booking, "alex@example.org")
     assert "Alex Okoro" in said

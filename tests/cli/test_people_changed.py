@@ -110,3 +110,20 @@ def test_a_number_is_stored_as_networks_have_it_and_nobody_is_texted_without_the
     assert "until they have agreed" in changed("--no-texts")
     assert "in no range" in changed("--phone", "+15550100123")
     assert "too few or too many" in changed("--phone", "+1555")
+
+
+def test_who_is_like_somebody_is_saved_only_on_request(practice: Cli) -> None:
+    words = ("clients", "add", "--name", "alex okoro", "--email", "noa@example.org", "--zone", "UTC")
+    said = practice.refused(*words)
+    assert "There is another client called Alex Okoro." in said
+    assert "--despite-duplicate" in said
+    assert len(practice.json("clients", "list")) == 1
+    practice.ok(*words, "--despite-duplicate")
+    noa = next(str(one["id"]) for one in practice.json("clients", "list") if one["email"] == "noa@example.org")
+    assert "same e-mail address" in practice.refused("clients", "change", noa, "--email", "ALEX@example.org")
+    practice.ok("clients", "change", noa, "--email", "alex@example.org", "--despite-duplicate")
+    practice.ok("clients", "change", noa, "--zone", "Europe/Paris")  # what stays as it was is not asked about again
+
+    kim = ("practitioners", "add", "--name", "kim berg", "--email", "other@example.org", "--zone", "UTC")
+    assert "There is another practitioner called" in practice.refused(*kim)
+    practice.ok(*kim, "--despite-duplicate")

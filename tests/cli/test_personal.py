@@ -71,7 +71,17 @@ def test_pages_and_lists_of_an_erased_client_name_nobody_and_erasing_again_does_
 
 def test_a_name_that_somebody_else_has_too_is_said_to_be_left_where_others_are_told_of(practice: Cli) -> None:
     first = alex(practice)
-    other = ("clients", "add", "--name", "alex okoro", "--email", "okoro@example.net", "--zone", "UTC")
+    other = (
+        "clients",
+        "add",
+        "--name",
+        "alex okoro",
+        "--email",
+        "okoro@example.net",
+        "--zone",
+        "UTC",
+        "--despite-duplicate",
+    )
     second = json.loads(practice.ok(*other, "--json"))["id"]
     left = "Somebody else goes by the same name"
     assert left in practice.run("clients", "erase", first, "--yes").stderr

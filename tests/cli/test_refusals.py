@@ -27,7 +27,8 @@ def test_a_program_is_told_the_code_the_field_and_the_values(practice: Cli) -> N
 
 
 def test_a_list_stays_a_list(practice: Cli) -> None:
-    practice.ok("clients", "add", "--name", "Alex Two", "--email", "alex@example.org", "--zone", "Europe/London")
+    two = ("--name", "Alex Two", "--email", "alex@example.org", "--zone", "Europe/London", "--despite-duplicate")
+    practice.ok("clients", "add", *two)
     words = ("sessions", "book", "--client", "alex@example.org", "--at", ahead(7), "--phone", "Kim calls")
     error = told(practice, *words)
     assert error["code"] == "client_address_shared"

@@ -1,0 +1,217 @@
+"""What practitioners say about themselves: their own details, and when they work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import time
+from typing import Self
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from connector import paths
+from connector.domain.people import Level, Practitioner
+from connector.domain.working_hours import MINUTES, Day, Stretch, WorkingHours
+from connector.errors import NotFoundError, RuleError
+from connector.language.entries import entry_words
+from connector.services import people, working_hours
+from connector.services.views import practitioners
+from connector.services.working_hours import CurrentHours
+from connector.web import person_forms, speaking, visit
+from connector.web.person_forms import PractitionerInput
+
+_DAYS = 7
+_LEAST_ROWS = 2  # of a day: before and after a break
+
+pages = Blueprint("account", __name__, url_prefix=paths.ACCOUNT)
+pages.before_request(visit.require)
+
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoursInput:
+    """The hours of a week as typed, Monday first: of each day from when to when; `errors` by `day0` to `day6`.
+
+    `version` is of what the form was filled with, as of people.
+    """
+
+    days: tuple[tuple[Row, ...], ...]
+    version: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str]) -> Self:
+        """Take what was typed; a day has as many rows as the form says, one after another."""
+        days = tuple(tuple(_typed(form, day)) for day in range(_DAYS))
+        return cls(days=days, version=form.get("version", ""))
+
+    @classmethod
+    def of(cls, current: CurrentHours) -> Self:
+        """Fill the fields with hours."""
+        days = (tuple((_clock(one.start), _clock(one.end)) for one in day) for day in current.hours.weekly)
+        return cls(days=tuple(map(_padded, days)), version=str(current.version))
+
+    def read(self) -> tuple[tuple[Day, ...], Self]:
+        """Return the hours of each day, and the fields with all that is wrong with them."""
+        week: list[Day] = []
+        errors: dict[str, str] = {}
+        for number, rows in enumerate(self.days):
+            try:
+                week.append(_day(rows))
+            except RuleError as error:
+                week.append(())
+                errors[f"day{number}"] = visit.refusal(error)
+        return tuple(week), replace(self, errors=errors)
+
+
+@pages.route("/details", methods=["GET", "POST"])
+def details() -> ResponseReturnValue:
+    """Change what is given about the practitioner who is signed in."""
+    person = _practitioner()
+    if is_hosts(person):
+        return redirect(url_for("signin.account"), 303)
+    if not visit.acting():
+        return _details(person, PractitionerInput.of(person))
+    typed = PractitionerInput.from_form(request.form)
+    values, form = typed.checked()
+    if form.errors:
+        return _details(person, form, status=422)
+    runtime = visit.runtime()
+    try:
+        with runtime.database.begin() as db:
+            changed = people.change_practitioner(
+                db,
+                person.id,
+                values,
+                by=visit.actor(db),
+                now=runtime.clock(),
+                match=person_forms.matching(typed.version),
+            )
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        if error.code == "person_changed":
+            person = _practitioner()
+            form = replace(PractitionerInput.of(person), error=visit.refusal(error))
+        else:
+            form = form.refused(error)
+        return _details(person, form, status=visit.status_of(error))
+    speaking.to(changed)
+    flash(speaking.say("Nothing has changed.") if changed == person else speaking.say("Saved."), "done")
+    return redirect(url_for("signin.account"), 303)
+
+
+@pages.route("/hours", methods=["GET", "POST"])
+def hours() -> ResponseReturnValue:
+    """Say when the practitioner works, week by week; what was learnt from their sessions is there to be confirmed."""
+    person, runtime = _practitioner(), visit.runtime()
+    if not visit.acting():
+        return _hours(person)
+    typed = HoursInput.from_form(request.form)
+    week, form = typed.read()
+    if form.errors:
+        return _hours(person, form, status=422)
+
+    def seen(before: CurrentHours) -> None:
+        if str(before.version) != typed.version:
+            raise person_forms.changed_meanwhile()
+
+    try:
+        with runtime.database.begin() as db:
+            now = runtime.clock()
+            exceptions = working_hours.current(db, person, now=now).hours.exceptions
+            wanted = WorkingHours(weekly=week, exceptions=exceptions)
+            working_hours.change(db, person.id, wanted, by=visit.actor(db), now=now, seen=seen)
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        return _hours(person, refused=visit.refusal(error), status=visit.status_of(error))
+    flash(speaking.say("Your working hours are saved. Times are suggested within them."), "done")
+    return redirect(url_for("signin.account"), 303)
+
+
+def is_hosts(person: Practitioner) -> bool:
+    """Whether a host in this process keeps their details, and would soon put back what is changed here."""
+    return not visit.signs_in_here() and person.external_id is not None
+
+
+def _practitioner() -> Practitioner:
+    with visit.runtime().database.read() as db:
+        return practitioners.get(db, visit.practitioner_id())
+
+
+def _details(person: Practitioner, form: PractitionerInput, *, status: int = 200) -> ResponseReturnValue:
+    reader = speaking.to(person)
+    body = speaking.render(
+        "account/details.html",
+        person=person,
+        form=form,
+        zones=person_forms.zones(),
+        languages=person_forms.languages(visit.runtime().languages, form.locale),
+        levels=list(Level),
+        words=entry_words(reader.language),
+    )
+    return body, status
+
+
+def _hours(
+    person: Practitioner, form: HoursInput | None = None, *, refused: str = "", status: int = 200
+) -> ResponseReturnValue:
+    runtime = visit.runtime()
+    now = runtime.clock()
+    with runtime.database.read() as db:
+        current = working_hours.current(db, person, now=now)
+    reader = speaking.to(person)
+    body = speaking.render(
+        "account/hours.html",
+        form=form or replace(HoursInput.of(current), error=refused),
+        current=current,
+        coming=[(day, _told(stretches)) for day, stretches in current.hours.exceptions.items() if day >= now.date()],
+        weekdays=reader.language.formats.days["stand-alone"]["wide"],
+        reader=reader,
+        now=now,
+    )
+    return body, status
+
+
+def _told(stretches: Day) -> str:
+    ends = (_clock(one.end) if one.end < MINUTES else "24:00" for one in stretches)
+    return ", ".join(f"{_clock(one.start)}\N{EN DASH}{end}" for one, end in zip(stretches, ends, strict=True))
+
+
+def _padded(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    return (*rows, *[("", "")] * (_LEAST_ROWS - len(rows)))
+
+
+def _typed(form: Mapping[str, str], day: int) -> list[Row]:
+    rows: list[Row] = []
+    while f"from{day}-{len(rows)}" in form:
+        row = f"{day}-{len(rows)}"
+        rows.append((form[f"from{row}"].strip(), form.get(f"to{row}", "").strip()))
+    return rows
+
+
+def _day(rows: tuple[Row, ...]) -> Day:
+    """Return the hours of a day. Raises: RuleError for what is no time, and as `WorkingHours` does."""
+    stretches = tuple(Stretch(start=_minute(begin), end=_minute(end) or MINUTES) for begin, end in rows if begin or end)
+    return WorkingHours(weekly=(stretches, *[()] * (_DAYS - 1))).weekly[0]
+
+
+def _minute(text: str) -> int:
+    try:
+        clock = time.fromisoformat(text)
+    except ValueError:
+        raise RuleError(
+            "Write from when to when you work, such as 09:00 and 12:30; leave both empty for none.",
+            code="hours_malformed",
+            field="hours",
+        ) from None
+    return clock.hour * 60 + clock.minute
+
+
+def _clock(minute: int) -> str:
+    """Return a minute of a day as fields for times have it: the end of the day is its first minute."""
+    return f"{minute // 60 % 24:02}:{minute % 60:02}"

@@ -1,0 +1,144 @@
+"""What practitioners say about themselves on pages: their details, and when they work."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from connector.domain.people import Level, Practitioner
+from connector.domain.working_hours import Stretch, WorkingHours
+from connector.services import people as changing
+from connector.services import working_hours
+from connector.services.working_hours import CurrentHours, Source
+from connector.storage import people
+from tests.web.presence import HostsUsers, hosted
+from tests.web.stage import Browser, Stage
+
+DETAILS, HOURS = "/account/details", "/account/hours"
+
+
+def ada(stage: Stage) -> Practitioner:
+    with stage.runtime.database.read() as db:
+        return people.practitioner(db, stage.ada.id)
+
+
+def current(stage: Stage) -> CurrentHours:
+    with stage.runtime.database.read() as db:
+        return working_hours.current(db, ada(stage), now=stage.now)
+
+
+def fields(stage: Stage, **changes: str) -> dict[str, str]:
+    person = ada(stage)
+    return {
+        "name": person.name,
+        "zone": person.zone,
+        "locale": person.locale,
+        "buffer": "0",
+        "session_level": "2",
+        "hold_level": "2",
+        "version": str(person.version),
+    } | changes
+
+
+def typed(page: str) -> dict[str, str]:
+    """Return the hours that a page is filled with, as a browser would send them."""
+    return dict(re.findall(r'name="((?:from|to)\d-\d|version)" value="([^"]*)"', page))
+
+
+def test_a_practitioner_changes_their_own_details_and_nobody_elses(stage: Stage) -> None:
+    browser = stage.signed_in()
+    form = fields(stage, name="Dr. Ada Black", zone="Europe/Paris", locale="de", buffer="10", session_level="4")
+    answer = browser.post(DETAILS, form | {"takes_replies": "yes"})
+    assert (answer.status_code, answer.location) == (303, "/account")
+    changed = ada(stage)
+    assert (changed.name, changed.zone, changed.locale) == ("Dr. Ada Black", "Europe/Paris", "de")
+    assert (changed.buffer, changed.session_level, changed.takes_replies) == (timedelta(minutes=10), Level.FULL, True)
+    assert "Gespeichert." in browser.get("/account").text
+    with stage.runtime.database.read() as db:
+        assert people.practitioner(db, stage.bob.id) == stage.bob
+
+
+def test_the_address_that_signs_in_is_not_changed_on_a_page(stage: Stage) -> None:
+    browser = stage.signed_in()
+    assert "changed by whoever runs Pencilled" in browser.get(DETAILS).text
+    browser.post(DETAILS, fields(stage, email="mallory@example.org"))
+    assert ada(stage).email == stage.ada.email
+
+
+def test_what_is_wrong_with_details_is_said_at_once_at_each_field(stage: Stage) -> None:
+    before = ada(stage)
+    wrong = {"name": "", "zone": "Mars", "locale": "!", "buffer": "900", "session_level": "9"}
+    answer = stage.signed_in().post(DETAILS, fields(stage, **wrong))
+    assert answer.status_code == 422
+    assert set(re.findall(r'id="error-(\w+)"', answer.text)) == set(wrong)
+    assert answer.text.count("autofocus") == 1
+    assert ada(stage) == before
+
+
+def test_a_buffer_by_which_sessions_would_collide_is_refused_at_its_field(stage: Stage) -> None:
+    stage.book(stage.at(7, 16))
+    answer = stage.signed_in().post(DETAILS, fields(stage, buffer="30"))
+    assert answer.status_code == 422
+    assert 'id="error-buffer"' in answer.text
+    assert ada(stage).buffer == timedelta(0)
+
+
+def test_details_that_somebody_else_has_changed_meanwhile_are_not_overwritten(stage: Stage) -> None:
+    seen = fields(stage)
+    with stage.runtime.database.begin() as db:
+        changing.change_practitioner(db, stage.ada.id, {"zone": "Europe/Rome"}, by=stage.by, now=stage.now)
+    answer = stage.signed_in().post(DETAILS, seen | {"name": "Ada"})
+    assert "Somebody else has changed this" in answer.text
+    assert (ada(stage).name, ada(stage).zone) == (stage.ada.name, "Europe/Rome")
+
+
+def test_hours_that_were_learnt_are_confirmed_as_they_are_shown(stage: Stage) -> None:
+    browser, shown = stage.signed_in(), current(stage)
+    assert shown.source is Source.LEARNT
+    page = browser.get(HOURS).text
+    assert "learnt from your sessions" in page
+    assert browser.post(HOURS, typed(page)).status_code == 303
+    said = current(stage)
+    assert (said.source, said.hours) == (Source.CONFIRMED, shown.hours)
+
+
+def test_hours_with_a_break_and_until_midnight_are_said_and_exceptions_stay(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        hours = WorkingHours(weekly=((),) * 7, exceptions={date(2026, 12, 24): ()})
+        working_hours.change(db, stage.ada.id, hours, by=stage.by, now=stage.now)
+    browser = stage.signed_in()
+    page = browser.get(HOURS).text
+    assert "not at work" in page
+    form = typed(page) | {"from0-0": "09:00", "to0-0": "12:30", "from0-1": "14:00", "to0-1": "00:00"}
+    assert browser.post(HOURS, form).status_code == 303
+    said = current(stage).hours
+    assert said.weekly[0] == (Stretch(start=540, end=750), Stretch(start=840, end=1440))
+    assert said.exceptions == hours.exceptions
+
+
+@pytest.mark.parametrize("row", [("09:00", ""), ("12:00", "09:00"), ("nine", "ten")])
+def test_hours_that_cannot_be_are_refused_on_their_day_with_everything_as_typed(
+    stage: Stage, row: tuple[str, str]
+) -> None:
+    browser, before = stage.signed_in(), current(stage)
+    form = typed(browser.get(HOURS).text)
+    form |= {"from2-0": row[0], "to2-0": row[1], "from4-0": "08:00", "to4-0": "12:00", "from4-1": "11:00"}
+    answer = browser.post(HOURS, form | {"to4-1": "13:00"})
+    assert answer.status_code == 422
+    assert set(re.findall(r'id="error-(\w+)"', answer.text)) == {"day2", "day4"}
+    assert f'name="from2-0" value="{row[0]}"' in answer.text
+    assert current(stage) == before
+
+
+def test_details_that_a_host_in_this_process_keeps_are_changed_there_and_hours_here(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        changing.change_practitioner(db, stage.ada.id, {"external_id": "p-1"}, by=stage.by, now=stage.now)
+    hosted(stage, HostsUsers(names_practitioners=True, practitioner_id="p-1"))
+    browser = Browser(stage.app.test_client())
+    page = browser.get("/account").text
+    assert DETAILS not in page
+    assert HOURS in page
+    assert browser.get(DETAILS).status_code == 303
+    assert browser.get(HOURS).status_code == 200
