@@ -42,7 +42,9 @@ def add(*, name: str, email: str, locale: str) -> None:
 @click.argument("email")
 @example("pencilled support remove robin@example.org")
 def remove(*, email: str) -> None:
-    """Let somebody help clients no more; they are signed out everywhere at once. What they did stays noted.
+    """Let somebody help clients no more.
+
+    They are signed out everywhere at once; what they did stays noted.
 
     Exit codes: 0 removed; 1 refused: nobody of support has that address.
     """
@@ -73,7 +75,10 @@ def list_(*, as_json: bool) -> None:
 @as_json
 @example("pencilled support log --days 7")
 def log(*, days: int, as_json: bool) -> None:
-    """Show what support has looked at and done, by whom and why, the last first."""
+    """Show what support has looked at and done.
+
+    By whom, when and why, the last first.
+    """
     runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         teller = Teller.to(locale="en", zone="UTC", languages=ENGLISH_ONLY)
