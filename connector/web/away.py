@@ -26,6 +26,7 @@ from connector.services.scheduling.away import Review, Reviewed, Wanted
 from connector.services.sync import free_busy
 from connector.services.views import away as views
 from connector.services.views import practitioners
+from connector.services.views.absences import absence_of
 from connector.services.views.away import AwaySession
 from connector.web import speaking, visit
 from connector.web.forms import TimeInput
@@ -101,13 +102,16 @@ class Chosen:
 def choose() -> ResponseReturnValue:
     """Ask from when to when; then show the sessions in that time, with other times for each."""
     first, last = request.args.get("from", "").strip(), request.args.get("to", "").strip()
+    only: frozenset[UUID] | None = None
+    if named := request.args.get("absence", "").strip():
+        first, last, only = _days_of(named)
     if not first and not last:
         return _choose("", "")
     runtime = visit.runtime()
     if request.method == "GET":  # HEAD asks for no page, and so for no reading
         free_busy.refresh(runtime.database, runtime.policy, visit.practitioner_id(), now=runtime.clock())
     try:
-        return _plan(Asked(first=first, last=last or first, rows=()))
+        return _plan(Asked(first=first, last=last or first, rows=()), only=only)
     except NotFoundError:
         raise
     except RuleError as error:
@@ -279,10 +283,14 @@ def _plan(
     *,
     errors: Mapping[UUID, Sequence[str]] | None = None,
     lost: Mapping[UUID, Collection[Span]] | None = None,
+    only: Collection[UUID] | None = None,
     error: str = "",
     status: int = 200,
 ) -> ResponseReturnValue:
-    """Show the sessions, each with the times that were chosen and those that are suggested beside them."""
+    """Show the sessions, each with the times that were chosen and those that are suggested beside them.
+
+    `only`: the sessions that are ticked at first, where that is not all of them.
+    """
     errors, lost, runtime = errors or {}, lost or {}, visit.runtime()
     with runtime.database.read() as db:
         own = visit.practitioner_id()
@@ -306,6 +314,7 @@ def _plan(
             reader,
             errors=errors.get(view.session.id, ()),
             lost=len(lost.get(view.session.id, ())),
+            meant=only is None or view.session.id in only,
         )
         for view in plan.sessions
     ]
@@ -316,7 +325,9 @@ def _plan(
     return body, status
 
 
-def _row(view: AwaySession, typed: Typed | None, reader: Teller, *, errors: Sequence[str], lost: int) -> Row:
+def _row(
+    view: AwaySession, typed: Typed | None, reader: Teller, *, errors: Sequence[str], lost: int, meant: bool
+) -> Row:
     """Return a session's part of the form; at first all that is suggested is ticked, then what replaces a lost time."""
     session = view.session
     ticked = len(view.suggested) if typed is None else lost
@@ -329,7 +340,7 @@ def _row(view: AwaySession, typed: Typed | None, reader: Teller, *, errors: Sequ
         view=view,
         now_at=reader.parts(session.when, other=view.client.zone),
         shown=f"{session.id.hex}.{_value(session.when.span)}.{offer_id}",
-        included=bool(view.suggested and view.media and not view.open) if typed is None else typed.included,
+        included=bool(meant and view.suggested and view.media and not view.open) if typed is None else typed.included,
         picks=tuple(
             Pick(
                 value=_value(span),
@@ -396,6 +407,23 @@ def _choose(first: str, last: str, *, error: str = "", status: int = 200) -> Res
         error=error,
     )
     return body, status
+
+
+def _days_of(named: str) -> tuple[str, str, frozenset[UUID]]:
+    """Return the first and the last day of the sessions that an absence names, and which they are.
+
+    Raises: NotFoundError if it is none of whoever is signed in.
+    """
+    try:
+        absence_id = UUID(named)
+    except ValueError:
+        raise NotFoundError("There is no such question.", code="question_not_found") from None
+    with visit.runtime().database.read() as db:
+        page = absence_of(db, visit.practitioner_id(), absence_id)
+    zone, span = zone_named(page.practitioner.zone), page.absence.span
+    spans = [one.session.when.span for one in page.sessions] or [span]
+    days = [span.start.astimezone(zone).date() for span in spans]
+    return min(days).isoformat(), max(days).isoformat(), frozenset(one.session.id for one in page.sessions)
 
 
 def _day(text: str, field: str) -> date:

@@ -448,7 +448,10 @@ def of_refusals(here: Desk) -> Iterator[Page]:
     drafted = {"date-0": "2026-03-01", "time-0": "10:00", "minutes-0": "50"}
     yield "past", _posted(here, f"{own}/offer", drafted)
     yield "hours", _posted(here, f"{own}/offer", drafted | {"date-0": "2026-03-21", "hours": "many"})
-    yield "ticked", _posted(here, f"{own}/offer", {"at": "2026-03-01T09:00Z", "date-0": "2026-03-21", "minutes-0": "50"})
+    yield (
+        "ticked",
+        _posted(here, f"{own}/offer", {"at": "2026-03-01T09:00Z", "date-0": "2026-03-21", "minutes-0": "50"}),
+    )
     yield "no box of ours", _posted(here, f"{own}/offer", {"at": "tomorrow"})
     yield "other hours", _posted(here, f"{own}/offer", {"confirm": "none"})
     yield "nothing to send", _posted(here, f"{own}/offer/send", {"offer": "another"}, page=own)

@@ -1,0 +1,220 @@
+"""Which events are an absence, and what becomes of the question: by examples, and by histories of a calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.domain import absence as rules
+from connector.domain.absence import SETTLING, Absence, AbsenceState, Concerned, History, Part, PartKey, Place
+from connector.domain.facts import AbsenceAnswer, AbsenceEnd
+from connector.domain.span import Span
+from connector.domain.standing import Nature, Standing, nature_of
+
+BERLIN = ZoneInfo("Europe/Berlin")
+WORK, HOME = UUID(int=1), UUID(int=2)
+KIM = UUID(int=3)
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+def day(n: int, *, zone: ZoneInfo = BERLIN) -> datetime:
+    """The midnight `n` days after that of NOW, on a wall."""
+    return datetime(2026, 11, 23, tzinfo=zone).astimezone(UTC) + n * DAY
+
+
+def part(span: Span, nature: Nature = Nature.OUT_OF_OFFICE, *, href: str = "/a", in_series: bool = False) -> Part:
+    history = History(seen_at=NOW - DAY, since=NOW - DAY)
+    return Part(key=PartKey(WORK, href, None), span=span, nature=nature, in_series=in_series, history=history)
+
+
+@pytest.mark.parametrize(
+    ("span", "zone", "covers"),
+    [
+        (Span(start=day(1), end=day(2)), BERLIN, True),
+        (Span(start=day(1) - MINUTE, end=day(2) + MINUTE), BERLIN, True),
+        (Span(start=day(1) + MINUTE, end=day(2)), BERLIN, False),
+        (Span(start=day(1), end=day(2) - MINUTE), BERLIN, False),
+        (Span(start=day(1), end=day(2)), ZoneInfo("America/New_York"), False),
+        # a day of 23 hours, and one of 25 of which 24 are not all
+        (Span(start=datetime(2027, 3, 27, 23, tzinfo=UTC), end=datetime(2027, 3, 28, 22, tzinfo=UTC)), BERLIN, True),
+        (Span(start=datetime(2026, 10, 24, 22, tzinfo=UTC), end=datetime(2026, 10, 25, 22, tzinfo=UTC)), BERLIN, False),
+        # Samoa had no 30 December 2011
+        (
+            Span(start=datetime(2011, 12, 30, 9, tzinfo=UTC), end=datetime(2011, 12, 30, 11, tzinfo=UTC)),
+            ZoneInfo("Pacific/Apia"),
+            False,
+        ),
+        (Span(start=datetime(1, 1, 1, tzinfo=UTC), end=day(1)), ZoneInfo("America/New_York"), True),
+    ],
+)
+def test_a_whole_day_is_one_on_the_wall_of_the_practitioner(span: Span, zone: ZoneInfo, *, covers: bool) -> None:
+    assert rules.is_absence(part(span, Nature.ORDINARY), zone) is covers
+
+
+def test_what_an_event_says_tells_whether_it_may_be_an_absence() -> None:
+    assert nature_of([Standing.BUSY, Standing.OUT_OF_OFFICE]) is Nature.OUT_OF_OFFICE
+    assert nature_of([Standing.OUT_OF_OFFICE, Standing.FOCUS]) is Nature.NEVER
+    assert nature_of([Standing.ELSEWHERE]) is Nature.NEVER
+    assert nature_of([Standing.TENTATIVE]) is nature_of([]) is Nature.ORDINARY
+
+
+def test_what_touches_or_overlaps_is_one_absence_over_all_calendars() -> None:
+    first, second = part(Span(start=day(1), end=day(2))), part(Span(start=day(2), end=day(3)), href="/b")
+    inside, apart = part(Span.of(day(1), timedelta(hours=2)), href="/c"), part(Span.of(day(3) + MINUTE, DAY), href="/d")
+    at_home = replace(second, key=PartKey(HOME, "/b", None))
+    groups = rules.united([apart, at_home, first, inside], BERLIN)
+    assert [{one.key.href for one in group} for group in groups] == [{"/a", "/b", "/c"}, {"/d"}]
+
+
+def test_an_answer_after_the_end_is_refused() -> None:
+    absence = Absence(
+        id=UUID(int=9), practitioner_id=KIM, span=Span.of(NOW, DAY), keys=frozenset(), places=frozenset(), asked_at=NOW
+    )
+    answered = rules.answer(absence, AbsenceAnswer.KEEP, now=NOW)
+    ended = replace(absence, state=AbsenceState.ENDED, ended=AbsenceEnd.GONE)
+    for closed in (answered, ended):
+        with pytest.raises(rules.QuestionClosedError):
+            rules.answer(closed, AbsenceAnswer.KEEP, now=NOW)
+
+
+# Histories: an event appears, grows, shrinks, goes, comes back; sessions are booked before and after; somebody answers.
+
+
+@dataclass
+class Model:
+    """A calendar, its sessions, what is known of both, and what its practitioner was told."""
+
+    now: datetime = NOW
+    events: dict[str, Span] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
+    sessions: dict[UUID, Concerned] = field(default_factory=dict)
+    absences: dict[UUID, Absence] = field(default_factory=dict)
+    mailed: list[tuple[frozenset[PartKey], Place]] = field(default_factory=list)
+    read_at: datetime | None = None
+
+    def read(self) -> None:
+        """Keep what stands in the calendar, as the storage does."""
+        seen: dict[str, Part] = {}
+        for href, span in self.events.items():
+            known = self.parts.get(href)
+            if known is None:
+                history = History(seen_at=self.now, since=self.now)
+            else:
+                history = known.history if known.span == span else known.history.moved(known.span, now=self.now)
+            seen[href] = replace(part(span, href=href), history=history)
+        self.parts, self.read_at = seen, self.now
+
+    def look(self) -> None:
+        """Decide, and hold what has to hold of every decision."""
+        for _ in range(2):
+            groups = rules.united([one for one in self.parts.values() if one.span.end > self.now], BERLIN)
+            outlook = rules.decide(
+                KIM,
+                groups,
+                list(self.sessions.values()),
+                list(self.absences.values()),
+                read_at={WORK: self.read_at},
+                now=self.now,
+            )
+            for verdict in outlook.verdicts:
+                self.take(verdict)
+            if not outlook.unconfirmed:
+                return
+            self.read()
+        raise AssertionError("a reading confirms nothing")
+
+    def take(self, verdict: rules.Verdict) -> None:
+        absence = verdict.absence
+        assert verdict.new != (absence.id in self.absences)
+        self.absences[absence.id] = absence
+        assert verdict.added <= absence.places
+        if not absence.is_open:
+            assert not verdict.added
+            return
+        kept = {place for one in self.absences.values() if one.answer is AbsenceAnswer.KEEP for place in one.places}
+        assert absence.places
+        assert not absence.places & kept
+        for key in absence.keys:
+            assert self.parts[key.href].history.since + SETTLING <= self.now
+        for place in absence.places:
+            session = self.sessions[place.session_id]
+            assert session.span.start > self.now
+            assert session.span.overlaps(absence.span)
+        for place in verdict.added:
+            assert not any(place == other and keys & absence.keys for keys, other in self.mailed)
+            self.mailed.append((absence.keys, place))
+
+    def open_ones(self) -> Sequence[Absence]:
+        return [one for one in self.absences.values() if one.is_open]
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.sampled_from("abc"), st.integers(0, 6), st.integers(1, 4)),
+        st.tuples(st.just("drop"), st.sampled_from("abc"), st.just(0), st.just(0)),
+        st.tuples(st.just("book"), st.sampled_from("stuv"), st.integers(0, 9), st.just(0)),
+        st.tuples(st.just("cancel"), st.sampled_from("stuv"), st.just(0), st.just(0)),
+        st.tuples(st.just("keep"), st.just(""), st.just(0), st.just(0)),
+        st.tuples(st.just("wait"), st.just(""), st.sampled_from((1, 6, 11, 60 * 20)), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+def run(steps: Sequence[tuple[str, str, int, int]]) -> None:
+    model = Model()
+    for what, name, at, length in steps:
+        session_id = UUID(int=ord(name)) if name else KIM
+        match what:
+            case "put":
+                model.events[name] = Span.of(day(at), length * DAY)
+            case "drop":
+                model.events.pop(name, None)
+            case "book":
+                span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
+                model.sessions[session_id] = Concerned(session_id=session_id, span=span, placed_at=model.now)
+            case "cancel":
+                model.sessions.pop(session_id, None)
+            case "keep":
+                for one in model.open_ones():
+                    model.absences[one.id] = rules.answer(one, AbsenceAnswer.KEEP, now=model.now)
+            case _:
+                model.now += at * MINUTE
+        if what in ("put", "drop"):
+            model.now += timedelta(seconds=1)
+            model.read()
+        model.look()
+    for _ in range(2):  # in the end all has settled: what is asked is what stands, and nothing is asked twice
+        model.now += SETTLING
+        model.read()
+        model.look()
+    owed = model.open_ones()
+    found = {key for one in owed for key in one.keys}
+    assert found <= {one.key for one in model.parts.values()}
+    assert len({key for one in owed for key in one.keys}) == sum(len(one.keys) for one in owed)
+    before = dict(model.absences)
+    model.look()
+    assert model.absences == before
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_STEPS)
+def test_whatever_happens_in_a_calendar_is_asked_about_once_and_only_while_it_stands(
+    steps: list[tuple[str, str, int, int]],
+) -> None:
+    run(steps)
+
+
+@pytest.mark.long
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(_STEPS)
+def test_of_many_histories_none_is_asked_about_twice(steps: list[tuple[str, str, int, int]]) -> None:
+    run(steps)
