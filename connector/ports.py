@@ -2,7 +2,7 @@
 
 What not every provider, account or calendar can do is an ability: a small Protocol of its own, asked by `isinstance`.
 
-    of a provider   SignIn, Reauthorizes, NamesServices
+    of a provider   SignIn, Reauthorizes, NamesServices, KnowsForms
     of an account   CreatesCalendars, Revocable
     of a calendar   ListsBusy, Watchable
 """
@@ -463,6 +463,15 @@ class NamesServices(Protocol):
     @property
     def services(self) -> str:
         """Some of the services, as the beginning of a sentence about how they are connected."""
+        ...
+
+
+@runtime_checkable
+class KnowsForms(Protocol):
+    """A provider to which people type in how to get into their account, and that can tell what of it stays the same."""
+
+    def form_of(self, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what `connect` could be given once more beside a new password: no secret is in it."""
         ...
 
 

@@ -17,7 +17,7 @@ from connector.errors import ProviderError, RuleError
 from connector.language.entries import entry_words
 from connector.language.messages import marked
 from connector.services.accounts import sign_in
-from connector.services.accounts.connect import new_credentials, reauthorize, set_levels
+from connector.services.accounts.connect import known_form, new_credentials, reauthorize, set_levels
 from connector.services.accounts.disconnect import begin as begin_disconnecting
 from connector.services.accounts.disconnect import give_up
 from connector.services.views import connections
@@ -158,7 +158,7 @@ def reconnect(connection_id: UUID) -> ResponseReturnValue:
             return _leave(way, connection_id=connection_id)
         return speaking.render("calendars/reconnect.html", view=view, way=way)
     if not visit.acting():
-        return _access_page(way, AccessForm(), reauthorized=view)
+        return _access_page(way, _known(way, view), reauthorized=view)
     return _reconnect_typed(way, view)
 
 
@@ -234,6 +234,13 @@ def _reconnect_typed(way: Way, view: ConnectionView) -> ResponseReturnValue:
         return _access_page(way, form, reauthorized=view, error=error)
     flash(speaking.say(_AGAIN), "done")
     return redirect(url_for("calendars.every"), 303)
+
+
+def _known(way: Way, view: ConnectionView) -> AccessForm:
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        form = known_form(db, runtime.seal, view.connection.id, runtime.load_provider(way.slug))
+    return AccessForm(address=form.get("address", ""), username=form.get("username", ""))
 
 
 def _access_page(

@@ -274,6 +274,10 @@ class Caldav:
         """
         return discovery.discover(form, network)
 
+    def form_of(self, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the URL of whom the server says we are, which leads there at once, and the user name."""
+        return {"address": credentials.get("principal", ""), "username": credentials.get("username", "")}
+
     def account(self, tokens: TokenStore, network: Network) -> CaldavAccount:
         """Return the account of these credentials; the same one again while it is in use."""
         credentials = tokens.load()

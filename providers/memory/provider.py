@@ -416,6 +416,10 @@ class Memory:
             calendar.offline = None
         return {"store": account.id, "password": password}
 
+    def form_of(self, credentials: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the id of the store."""
+        return {"address": credentials.get("store", "")}
+
     def account(self, tokens: TokenStore, network: Network) -> MemoryAccount:  # noqa: ARG002 - reaches none
         """Return the account of that store."""
         credentials = tokens.load()

@@ -27,12 +27,14 @@ from connector.ports import (
     Account,
     Busy,
     Failed,
+    KnowsForms,
     ListsBusy,
     Network,
     Outcome,
     Provider,
     RemoteCalendar,
     Removed,
+    SignIn,
     UnsavedTokens,
     Written,
     asking_first,
@@ -171,6 +173,17 @@ class ProviderContract:
         offered = {info.remote_id: info for info in service.account().calendars()}
         assert offered[service.remote_id].writable
         assert offered[service.remote_id].name
+
+    def test_what_is_known_of_an_account_opens_it_again_with_its_password(self, service: Service) -> None:
+        provider = service.provider
+        if isinstance(provider, SignIn):
+            assert not isinstance(provider, KnowsForms), "nothing is typed in there"
+            return
+        assert isinstance(provider, KnowsForms)
+        credentials, password = provider.connect(service.form, service.network), service.form["password"]
+        form = provider.form_of(credentials)
+        assert password not in form.values()
+        assert provider.connect({**form, "password": password}, service.network) == credentials
 
     def test_a_calendar_has_one_identity_however_its_account_was_opened(self, service: Service) -> None:
         listed = service.account().calendars()

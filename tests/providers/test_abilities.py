@@ -16,6 +16,7 @@ from connector import ports
 from connector.observed import observed
 from connector.ports import (
     CreatesCalendars,
+    KnowsForms,
     ListsBusy,
     NamesServices,
     Network,
@@ -54,12 +55,12 @@ def abilities(provider: set[type], account: set[type], calendar: set[type]) -> A
 
 
 TABLE = {
-    "caldav": abilities({NamesServices}, set(), {Watchable}),
+    "caldav": abilities({KnowsForms, NamesServices}, set(), {Watchable}),
     "google": abilities({SignIn, Reauthorizes}, {CreatesCalendars, Revocable}, {ListsBusy, Watchable}),
-    "memory": abilities(set(), set(), {ListsBusy, Watchable}),
+    "memory": abilities({KnowsForms}, set(), {ListsBusy, Watchable}),
     "outlook": abilities({SignIn}, {CreatesCalendars}, {ListsBusy, Watchable}),
 }
-KNOWN = {CreatesCalendars, ListsBusy, NamesServices, Reauthorizes, Revocable, SignIn, Watchable}
+KNOWN = {CreatesCalendars, KnowsForms, ListsBusy, NamesServices, Reauthorizes, Revocable, SignIn, Watchable}
 
 
 def protocols() -> set[type]:

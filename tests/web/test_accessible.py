@@ -9,12 +9,15 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from email.message import EmailMessage
 from itertools import product
 
 import pytest
 from selenium import webdriver
 
 from connector import app
+from connector.cli.demo.pages import Pages
+from connector.cli.demo.stage import Mailbox
 from connector.storage.database import Database
 from tests.authorization import World, every_route, world
 from tests.conftest import Clock
@@ -101,6 +104,33 @@ def test_what_is_wrong_is_found(looking: webdriver.Chrome, door: tuple[Door, str
     show(looking, f"{address}/0", size=PHONE)
     looking.execute_script("document.querySelector('p').style.color = '#ccc'")
     assert {fault.partition(":")[0] for fault in faults(looking)} == {"color-contrast", "label"}
+
+
+class NoMails(Mailbox):
+    """A mail catcher that has caught nothing, and does not listen."""
+
+    def __init__(self) -> None:
+        pass
+
+    def caught(self) -> list[EmailMessage]:
+        return []
+
+
+def test_the_design_system_is_accessible_in_both_themes_and_on_any_screen(looking: webdriver.Chrome) -> None:
+    demo = Pages("http://127.0.0.1:1", NoMails(), practitioner="kim@example.org", client="alex@example.org")
+    found = []
+    try:
+        for size, dark in product((PHONE, WIDE), (False, True)):
+            show(looking, f"{demo.url}/design", size=size, dark=dark)
+            found += faults(looking)
+            assert looking.execute_script(
+                "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            )
+            keep_picture(looking, f"design-{size[0]}{'-dark' if dark else ''}")
+        looking.get("about:blank")
+    finally:
+        demo.stop()
+    assert found == []
 
 
 @pytest.mark.long

@@ -258,7 +258,10 @@ def test_a_new_password_reauthorizes_a_connection(caldav: Typed) -> None:
         connect.note_access_lost(db, connection.id, now=caldav.stage.now)
     caldav.store.change_password("fresh")
     own = f"/calendars/{connection.id}/reconnect"
-    assert "new app password" in caldav.ada.get(own).text
+    page = caldav.ada.get(own).text
+    assert "new app password" in page
+    assert f'name="address" value="{caldav.store.id}"' in page, "what is known need not be typed again"
+    assert 'value="secret"' not in page
     assert alert(caldav.type("secret", own)) == "The password is not accepted. Please try again."
     assert caldav.type("fresh", own).location == "/calendars"
     assert caldav.connections[0].state is ConnectionState.OK

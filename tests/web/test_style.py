@@ -11,6 +11,7 @@ import pytest
 from tests.messages.collecting import ROOT
 
 STATIC = ROOT / "connector" / "web" / "static"
+DEMO = ROOT / "connector" / "cli" / "demo" / "static" / "mails.css"
 SHEET = (STATIC / "style.css").read_text(encoding="utf-8")
 PLAIN = re.sub(r"/\*.*?\*/", "", SHEET, flags=re.DOTALL)
 TINTS = ("accent-tint", "good-tint", "bad-tint", "wait-tint", "other-tint")
@@ -85,7 +86,7 @@ def test_every_colour_is_a_value_and_has_one_for_the_dark() -> None:
 
 
 def test_every_value_that_is_used_is_there() -> None:
-    used = {name for path in STATIC.glob("*.css") for name in re.findall(r"var\(--([\w-]+)", path.read_text())}
+    used = {name for path in (*STATIC.glob("*.css"), DEMO) for name in re.findall(r"var\(--([\w-]+)", path.read_text())}
     assert used - set(THEMES["light"]) == set()
 
 

@@ -1,4 +1,4 @@
-"""The demo's own pages: short addresses that lead to everybody's real ones, and the mails as they were caught."""
+"""The demo's own pages: short addresses that lead to everybody's real ones, mails, and what all pages are made of."""
 
 from __future__ import annotations
 
@@ -107,6 +107,7 @@ class Pages:
         app.add_url_rule("/mails/<int:number>", "mail", self._mail)
         app.add_url_rule("/mails/<int:number>/shown", "shown", self._shown)
         app.add_url_rule("/mails/<int:number>/calendar.ics", "calendar", self._calendar)
+        app.add_url_rule("/design", "design", lambda: render_template("design.html"))
         app.add_url_rule("/style.css", "sheet", _sheet)
         app.register_error_handler(NoLinkError, _sorry)
         app.after_request(_harden)

@@ -15,9 +15,9 @@ from connector.domain.facts import AccessLost, AccessRegained, ConnectionAdded
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.people import CLOCK, Actor, Level, Practitioner
 from connector.domain.text import check_external_id
-from connector.errors import RuleError
+from connector.errors import RuleError, SettingsError
 from connector.failures import tell
-from connector.ports import Network, Provider, RemoteCalendarInfo, UnsavedTokens
+from connector.ports import KnowsForms, Network, Provider, RemoteCalendarInfo, UnsavedTokens
 from connector.services import notices, standstill
 from connector.services.recording import make_busy_due
 from connector.services.views.connection_health import seen
@@ -207,6 +207,20 @@ def new_credentials(
     Raises: RuleError if the account does not have the connected calendar; AccessLostError, another ProviderError.
     """
     return check_account(database, network, connection_id, provider, provider.connect(form, network))
+
+
+def known_form(db: Db, seal: Seal, connection_id: UUID, provider: Provider) -> Mapping[str, str]:
+    """Return what is known already of how to get into a connection's account, for whoever types it in again.
+
+    Nothing where the provider cannot tell, or the key of the credentials is lost. Raises: NotFoundError.
+    """
+    connection = calendars.connection(db, connection_id)
+    if not isinstance(provider, KnowsForms):
+        return {}
+    try:
+        return provider.form_of(seal.open(connection.credentials))
+    except SettingsError:
+        return {}
 
 
 def check_account(
