@@ -304,6 +304,7 @@ def test_hours_that_were_learnt_are_confirmed_once_and_ticks_stay(stage: Stage) 
     assert page.status_code == 200
     assert "Thank you." in page.text
     assert 'value="2026-03-05T14:00Z" checked' in page.text
+    assert 'href="/account/hours"' in stale.text
     assert "Are these your hours?" not in ada.get(path).text
     again = ada.post(path, {"confirm": shown}, page=path)
     assert again.status_code == 422, "they were confirmed before"
