@@ -185,7 +185,7 @@ def _letter(notice: Notice, reader: Teller) -> str:
     letter = reader.say(LETTERS[notice.kind])
     if notice.session is None:
         return letter
-    return reader.say("%(letter)s (%(when)s)", letter=letter, when=reader.when(notice.session.when))
+    return reader.say("%(letter)s (%(when)s)", letter=letter, when=reader.line(notice.session.when.span.start))
 
 
 def _accepted() -> Acceptance:

@@ -132,7 +132,8 @@ def client_page(
 def letters_to(db: Connection, practitioner_id: UUID, client_id: UUID, *, now: datetime) -> tuple[Notice, ...]:
     """Return what a client is told next about their sessions to come with a practitioner."""
     own = [session.id for session in sessions.of_both(db, practitioner_id, client_id, after=now, most=_MOST_LETTERS)]
-    following = (beliefs.waiting(db, one, now=now) for one in conversations.of_client(db, own))
+    told = sorted(conversations.of_client(db, own), key=lambda one: (own.index(one.session_id or own[0]), one.medium))
+    following = (beliefs.waiting(db, one, now=now) for one in told)
     return tuple(notice for notice in following if notice is not None)
 
 
