@@ -397,6 +397,8 @@ def _occurrences(event: Json, *, start: datetime, end: datetime) -> Iterator[Jso
             one |= {"id": f"{event['id']}#{week}", "type": "occurrence", "recurrence": None}
             one |= {"seriesMasterId": event["id"]}
         one["_span"] = tuple(moment + timedelta(weeks=week) for moment in event["_span"])
+        if repeats > 1:
+            one |= {"originalStart": f"{one['_span'][0]:%Y-%m-%dT%H:%M:%SZ}"}
         if one["_span"][0] < end and start < one["_span"][1]:
             yield one
 

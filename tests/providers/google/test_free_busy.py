@@ -11,6 +11,7 @@ import pytest
 
 from connector.domain.entry import Showing
 from connector.domain.span import Span
+from connector.domain.standing import Nature
 from connector.domain.unreadable import Unreadable
 from connector.errors import AccessLostError, MissingError, ProviderError, RefusedError, TransientError
 from connector.ports import UnreadEvent
@@ -58,6 +59,30 @@ def test_what_google_calls_busy_is_busy(setting: Setting, more: dict[str, Any]) 
     href = setting.hand.add(content().span, **more)
     assert [(event.href, event.span) for event in setting.calendar.list_busy(DAY).times] == [(href, content().span)]
     assert [event.span for event in setting.calendar.busy(DAY).times] == [content().span]
+
+
+@pytest.mark.parametrize(
+    ("kind", "nature"),
+    [
+        ("outOfOffice", Nature.OUT_OF_OFFICE),
+        ("focusTime", Nature.NEVER),
+        ("default", Nature.ORDINARY),
+        ("fromGmail", Nature.ORDINARY),
+    ],
+)
+def test_what_google_calls_an_event_tells_whether_its_owner_is_away(
+    setting: Setting, kind: str, nature: Nature
+) -> None:
+    setting.hand.add(content().span, eventType=kind)
+    [event] = setting.calendar.list_busy(DAY).times
+    assert (event.nature, event.in_series, event.occurrence) == (nature, False, None)
+
+
+def test_an_occurrence_is_known_by_when_its_series_has_it(setting: Setting) -> None:
+    setting.hand.make_recurring(setting.hand.add(content().span))
+    events = setting.calendar.list_busy(Span.of(DAY.start, timedelta(days=8))).times
+    assert {event.in_series for event in events} == {True}
+    assert [event.occurrence for event in events] == [event.span.start for event in events]
 
 
 def test_a_day_lasts_from_midnight_to_midnight_where_the_calendar_is(setting: Setting) -> None:

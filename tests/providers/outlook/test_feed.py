@@ -12,6 +12,7 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from connector.domain.reconcile import Ref
 from connector.domain.span import Span
+from connector.domain.standing import Nature
 from connector.domain.unreadable import Unreadable
 from connector.errors import (
     AccessLostError,
@@ -301,6 +302,25 @@ def test_where_somebody_works_and_what_they_have_declined_leave_the_time_free(
 def test_working_elsewhere_is_free_to_colleagues_too(work: Setting) -> None:
     work.mailbox.add(work.remote_id, content().span, showAs="workingElsewhere")
     assert work.calendar().busy(DAY).times == []
+
+
+@pytest.mark.parametrize(
+    ("word", "nature"),
+    [("oof", Nature.OUT_OF_OFFICE), ("busy", Nature.ORDINARY), ("tentative", Nature.ORDINARY)],
+)
+def test_what_outlook_calls_an_event_tells_whether_its_owner_is_away(
+    setting: Setting, calendar: OutlookCalendar, word: str, nature: Nature
+) -> None:
+    setting.mailbox.add(setting.remote_id, content().span, showAs=word)
+    [event] = calendar.list_busy(DAY).times
+    assert (event.nature, event.in_series, event.occurrence) == (nature, False, None)
+
+
+def test_an_occurrence_is_known_by_when_its_series_has_it(setting: Setting, calendar: OutlookCalendar) -> None:
+    setting.mailbox.add(setting.remote_id, content().span, _weeks=2)
+    events = calendar.list_busy(Span.of(DAY.start, timedelta(days=8))).times
+    assert [event.in_series for event in events] == [True, True]
+    assert [event.occurrence for event in events] == [event.span.start for event in events]
 
 
 @pytest.mark.parametrize(
