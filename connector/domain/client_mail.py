@@ -65,6 +65,7 @@ ROWS = (
         choices=(MailChoice.AGREE, MailChoice.REFUSE, MailChoice.DISMISS),
         notice=NoticeKind.CLIENT_PROPOSED,
     ),
+    MailRow(kind=MailKind.WISH, choices=(MailChoice.AGREE, MailChoice.DISMISS), notice=NoticeKind.CLIENT_WISHED),
     MailRow(kind=MailKind.DECLINED, choices=(MailChoice.CANCEL, MailChoice.KEEP), notice=NoticeKind.CLIENT_DECLINED),
 )
 MAILS: Mapping[MailKind, MailRow] = {row.kind: row for row in ROWS}
@@ -85,6 +86,7 @@ class ClientMail:
         sequence: The revision of the invitation that they have answered; None for words.
         stamp: When, by a clock of theirs, aware UTC; None if it does not tell.
         proposed: The time that they would like.
+        wishes: The times that they could, of a WISH, up to three.
         choice: What was decided, last if it was asked once more.
     """
 
@@ -102,9 +104,15 @@ class ClientMail:
     sequence: int | None = None
     stamp: datetime | None = None
     proposed: When | None = None
+    wishes: tuple[When, ...] = ()
     state: MailState = MailState.OPEN
     choice: MailChoice | None = None
     ended_at: datetime | None = None
+
+    @property
+    def times(self) -> tuple[When, ...]:
+        """The times that can be agreed to, in the order in which they are shown."""
+        return (self.proposed,) if self.proposed is not None else self.wishes
 
     @property
     def is_open(self) -> bool:
@@ -123,6 +131,8 @@ class ClientMail:
         has counted is of another kind than one of which that is asked: they may have come back to it. What nothing
         proves repeats only what the same address has written: nobody's copy takes the client's own out of sight.
         """
+        if MailKind.WISH in {self.kind, other.kind}:  # said of an offer: of the next one it says something new
+            return self.kind is other.kind and other.is_open and self._said == other._said
         if Medium.SMS in {self.medium, other.medium}:
             return self.id == other.id
         if not self.trusted and self.author != other.author:
@@ -140,7 +150,7 @@ class ClientMail:
 
     @property
     def _said(self) -> tuple[object, ...]:
-        return (self.sequence, self.stamp, self.answer, self.proposed, self.text if self.sequence is None else "")
+        return (self.sequence, self.stamp, self.answer, self.times, self.text if self.sequence is None else "")
 
 
 def decide(mail: ClientMail, choice: MailChoice, *, by: Actor, now: datetime) -> tuple[ClientMail, Fact]:

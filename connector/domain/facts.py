@@ -85,6 +85,7 @@ class MailKind(StrEnum):
     UNPROVED = "unproved"  # an answer to the invitation, and nothing proves that it is theirs: whether it counts
     PROPOSAL = "proposal"  # another time that they would like
     DECLINED = "declined"  # what follows, since they do not come
+    WISH = "wish"  # written on their page of the session: what would suit them
 
 
 class Doubt(StrEnum):

@@ -41,6 +41,7 @@ class NoticeKind(StrEnum):
     CLIENT_ANSWERED = "client_answered"  # out of their calendar: an Attendance in `reason`, their words in `about`
     CLIENT_DECLINED = "client_declined"  # the same, where something has to follow
     ANSWER_UNPROVED = "answer_unproved"  # the same, if it is theirs: nothing proves that
+    CLIENT_WISHED = "client_wished"  # on their page of the session: `choices` they could, words in `about`
     CLIENT_PROPOSED = "client_proposed"  # they would like `moved_to`; a Finding in `reason`
     CLIENT_WROTE = "client_wrote"  # plain words, in `about`; see `by_text`
     OFFER_LAPSED = "offer_lapsed"

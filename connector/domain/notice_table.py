@@ -296,6 +296,13 @@ ROWS = (
         needs=("session", "reason", "author"),
     ),
     NoticeRow(
+        kind=NoticeKind.CLIENT_WISHED,
+        to=Audience.PRACTITIONER,
+        template="client_wished",
+        link=Link.MAIL,
+        needs=("session", "author"),
+    ),
+    NoticeRow(
         kind=NoticeKind.CLIENT_PROPOSED,
         to=Audience.PRACTITIONER,
         template="client_proposed",

@@ -72,8 +72,9 @@ def _reply_to(notice: Notice) -> imip.Mailbox | None:
 
 
 def _is_passed_on(notice: Notice) -> bool:
-    """Whether a letter holds what a client has written from the address that is known to be theirs."""
-    return notice.kind is NoticeKind.CLIENT_WROTE and notice.trusted and bool(notice.author)
+    """Whether a letter holds what a client has written, who has the address that is known to be theirs."""
+    has_written = notice.kind in (NoticeKind.CLIENT_WROTE, NoticeKind.CLIENT_WISHED)
+    return has_written and notice.trusted and "@" in notice.author  # whoever came by a text has a number
 
 
 def _check_complete(letter: Letter) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from connector.domain.client_mail import ClientMail
 from connector.domain.facts import Attendance, ClientAnswered, ClientWrote, Fact, FlagReason, MailKind
 from connector.domain.free_times import at_night
-from connector.domain.notice import Finding, Notice, NoticeKind, Recipient
+from connector.domain.notice import Choice, Finding, Notice, NoticeKind, Recipient
 from connector.domain.notice_table import NOTICES, Method
 from connector.domain.people import Actor, Medium, Role
 from connector.domain.session import Session, SessionState, Transition, flagged, unflagged
@@ -153,8 +153,10 @@ def _stands(session: Session, last: Answered, mail: ClientMail) -> bool:
     return mail.answer is not Attendance.DECLINED or session.flag is FlagReason.DECLINED
 
 
-def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, now: datetime) -> Kept:
-    """Keep a mail for its practitioner, and have them told.
+def keep(
+    db: Connection, policy: Policy, session: Session, mail: ClientMail, *, now: datetime, none_suits: bool = False
+) -> Kept:
+    """Keep a mail for its practitioner, and have them told; `none_suits`: that nothing offered does, too.
 
     What does not certainly count overtakes only what nothing proves and the same author has written: whoever forges or
     repeats a mail takes none of somebody else out of sight. So it is with how many are shown a day; beyond that each
@@ -186,7 +188,8 @@ def keep(db: Connection, policy: Policy, session: Session, mail: ClientMail, *, 
         doubt=mail.doubt,
     )
     timeline.append(db, session.practitioner_id, [fact])
-    _tell(db, session, mail, now=now, findings=findings(db, policy, session, mail.proposed, now=now))
+    found = findings(db, policy, session, mail.proposed, now=now)
+    _tell(db, session, mail, now=now, findings=found, none_suits=none_suits)
     return Kept.SHOWN
 
 
@@ -226,6 +229,7 @@ def _tell(
     now: datetime,
     kind: NoticeKind | None = None,
     findings: tuple[Finding, ...] = (),
+    none_suits: bool = False,
 ) -> None:
     practitioner, client = people.practitioner(db, session.practitioner_id), people.client(db, session.client_id)
     notice = Notice(
@@ -242,5 +246,7 @@ def _tell(
         trusted=mail.trusted,
         doubt=mail.doubt,
         by_text=mail.medium is Medium.SMS,
+        choices=tuple(Choice(when=when, location=session.location) for when in mail.wishes),
+        offer_withdrawn=none_suits,
     )
     notices.tell_practitioner(db, practitioner, notice, now=now)

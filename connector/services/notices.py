@@ -14,6 +14,7 @@ from connector.domain.connection import ConnectionState
 from connector.domain.facts import (
     EventDeleted,
     Fact,
+    MailKind,
     MoveReason,
     OfferLapsed,
     OfferRejected,
@@ -180,8 +181,14 @@ def _still_holds(db: Connection, notice: Notice, now: datetime) -> bool:
     if NOTICES[notice.kind].link in (Link.QUESTION, Link.ABSENCE):
         return _is_asked(db, notice)
     match notice.kind:
-        case NoticeKind.CLIENT_DECLINED | NoticeKind.ANSWER_UNPROVED | NoticeKind.CLIENT_PROPOSED:
-            return notice.mail_id is not None and client_mails.get(db, notice.mail_id).is_open
+        case (
+            NoticeKind.CLIENT_DECLINED
+            | NoticeKind.ANSWER_UNPROVED
+            | NoticeKind.CLIENT_PROPOSED
+            | NoticeKind.CLIENT_WISHED
+            | NoticeKind.CLIENT_REJECTED
+        ):
+            return _waits(db, notice)
         case NoticeKind.DRAFT_WAITING:
             return notice.offer_id is not None and offers.get(db, notice.offer_id).state is OfferState.DRAFT
         case NoticeKind.CONFLICT_FOUND:
@@ -206,6 +213,22 @@ def _is_asked(db: Connection, notice: Notice) -> bool:
     if notice.absence_id is not None:
         return absences.get(db, notice.absence_id).is_open
     return notice.question_id is not None and questions.get(db, notice.question_id).is_open
+
+
+def _waits(db: Connection, notice: Notice) -> bool:
+    """Whether what a client has written waits for a decision, or that nothing suits is told by no other letter."""
+    if notice.kind is NoticeKind.CLIENT_REJECTED:
+        return not _is_said_with_words(db, notice)
+    return notice.mail_id is not None and client_mails.get(db, notice.mail_id).is_open
+
+
+def _is_said_with_words(db: Connection, notice: Notice) -> bool:
+    """Whether who has said that no time suits has written what would, in the same breath: that letter tells both."""
+    if notice.session is None or notice.offer_id is None:
+        return False
+    latest = client_mails.of_session(db, notice.session.id, most=1)
+    ended_at = offers.get(db, notice.offer_id).ended_at
+    return any(one.kind is MailKind.WISH and one.received_at == ended_at and one.is_open for one in latest)
 
 
 def _is_refused(db: Connection, notice: Notice) -> bool:

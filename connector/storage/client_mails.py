@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from connector.domain.client_mail import ClientMail, MailState
 from connector.domain.facts import Attendance, Doubt, MailChoice, MailKind
 from connector.domain.people import Medium
+from connector.domain.span import When
 from connector.errors import NotFoundError
 from connector.storage.sessions import when_columns, when_of
 from connector.storage.tables import client_mails
@@ -31,6 +33,7 @@ def add(db: Connection, mail: ClientMail) -> None:
         "answer": mail.answer.value if mail.answer else None,
         "sequence": mail.sequence,
         "stamp": mail.stamp,
+        "wishes": msgspec.json.encode(mail.wishes).decode() if mail.wishes else None,
     }
     proposed = when_columns(mail.proposed) if mail.proposed else {}
     db.execute(insert(client_mails).values(fixed | proposed | _changing(mail)))
@@ -115,6 +118,7 @@ def _mail(row: Row[Any]) -> ClientMail:
         sequence=row.sequence,
         stamp=row.stamp,
         proposed=when_of(row) if row.starts_at else None,
+        wishes=msgspec.json.decode(row.wishes, type=tuple[When, ...]) if row.wishes else (),
         state=MailState(row.state),
         choice=MailChoice(row.choice) if row.choice else None,
         ended_at=row.ended_at,

@@ -205,7 +205,7 @@ HOLDINGS: Sequence[Holding] = (
         rows=_by_session(tables.client_mails),
         erased={"author": _word(""), "text": _word("")},
         kept="id session_id practitioner_id kind state received_at medium trusted doubt answer sequence stamp "
-        "starts_at ends_at local_start zone choice ended_at",
+        "starts_at ends_at local_start zone wishes choice ended_at",
     ),
     Holding(
         section="waiting_notices",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from sqlalchemy import Connection
 from connector import paths
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
-from connector.domain.span import instant
+from connector.domain.span import When, instant
 from connector.errors import (
     CodeRefusedError,
     NotFoundError,
@@ -25,10 +26,11 @@ from connector.errors import (
     TimeTakenError,
 )
 from connector.language.messages import marked
-from connector.services.scheduling import answers, codes
+from connector.services.scheduling import answers, codes, wishes
 from connector.services.views import page_states
 from connector.services.views.answer_page import AnswerPage, answer_page
 from connector.web import client_present, speaking, subscriptions, visit, watched
+from connector.web.wish_input import WishInput
 
 pages = Blueprint("answer", __name__)
 pages.before_request(client_present.only_the_client)
@@ -91,17 +93,48 @@ def accept(token: str, alternative_id: UUID) -> ResponseReturnValue:
 def none(token: str) -> ResponseReturnValue:
     """Ask whether really none of the times suits."""
     page = _page(token)
-    return _render("answer/none.html", token, page) if page.state is OfferState.OPEN else _to_show(token)
+    return _render("answer/none.html", token, page) if page.says_more else _to_show(token)
 
 
 @pages.post(f"{_PAGE}/none")
 def reject(token: str) -> ResponseReturnValue:
-    """None of the times suits: the session keeps its time."""
+    """None of the times suits, and what would: the session keeps its time, and the offer stands if they say so."""
+    page, now = _page(token), visit.runtime().clock()
+    times, wish = WishInput.from_form(request.form, page.when).checked(page.zone, after=now)
+    if wish.has_faults:
+        return _render("answer/none.html", token, page, wish=wish), 422
+    try:
+        has_written = _say(page, wish, times, now)
+    except NotFoundError:
+        raise
+    except CodeRefusedError as error:
+        speaking.to(page)
+        return _question(token, "none", notice=visit.refusal(error)), visit.status_of(error)
+    except (OfferClosedError, PastSpanError) as error:
+        return _refused(error, token, page, None)
+    except RuleError as error:
+        speaking.to(page)
+        body = _render("answer/none.html", token, _page(token), wish=replace(wish, error=visit.refusal(error)))
+        return body, visit.status_of(error)
+    return redirect(url_for("answer.show", token=token, written="yes"), 303) if has_written else _to_show(token)
 
-    def apply(db: Connection, offer_id: UUID, by: Actor, now: datetime) -> Offer:
-        return answers.reject(db, visit.runtime().policy, offer_id, by=by, now=now)
 
-    return _answer(token, apply, way="none")
+def _say(page: AnswerPage, wish: WishInput, times: Sequence[When], now: datetime) -> bool:
+    runtime = visit.runtime()
+    if page.state is OfferState.OPEN:
+        _check_code(page)
+    with runtime.database.begin() as db:
+        return wishes.write(
+            db,
+            runtime.policy,
+            page.offer_id,
+            words=wish.words,
+            times=times,
+            rejects="keep" not in request.form,
+            came_by=page.came_by,
+            by=Actor(role=Role.CLIENT, name=page.client_name),
+            now=now,
+        )
 
 
 @pages.get(f"{_PAGE}/cancel")
@@ -232,5 +265,7 @@ def _render(template: str, token: str, page: AnswerPage, *, notice: str = "", **
         subscription="" if page.gets_mail else subscriptions.address_of(page.session_id),
         typed=request.form.get("code", ""),
         state="" if visit.acting() else page.version,
-        **more,
+        own_page=url_for("mine.show", token=page.own_page),
+        written="written" in request.args and page.says_more,
+        **({"wish": WishInput.from_form(request.form, page.when), "most": wishes.LONGEST} | more),
     )

@@ -45,20 +45,29 @@ def decide(token: str, choice: str) -> ResponseReturnValue:
         if page.mail.choice is not None and page.mail.choice.value == choice:
             return _to_show(token)
         raise NotFoundError("Nothing of the sort can be decided about this mail.", code="mail_choice_not_found")
+    if chosen is MailChoice.AGREE and page.mail.times and _which() >= len(page.mail.times):
+        raise NotFoundError("Nothing of the sort can be decided about this mail.", code="mail_choice_not_found")
     if not visit.acting():
         return _confirm(token, page, chosen) if page.is_open else _to_show(token)
     return _decide(token, page, chosen)
 
 
+def _which() -> int:
+    """Return which of several times is meant, counted from 0."""
+    typed = request.values.get("which", "")
+    return int(typed) if typed.isdecimal() and typed.isascii() and len(typed) == 1 else 0
+
+
 def _decide(token: str, page: MailPage, choice: MailChoice) -> ResponseReturnValue:
     runtime, mail = visit.runtime(), page.mail
-    if choice is MailChoice.AGREE and mail.proposed is not None and page.is_open:
-        runtime.read_busy(mail.practitioner_id, [mail.proposed])
+    if choice is MailChoice.AGREE and mail.times and page.is_open:
+        runtime.read_busy(mail.practitioner_id, [mail.times[_which()]])
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     consent = Consent(shown=request.form.get("despite", ""))
     try:
         with runtime.database.begin() as db:
-            mails.decide(db, runtime.policy, mail.id, choice, by=by, now=runtime.clock(), consent=consent)
+            now, which = runtime.clock(), _which()
+            mails.decide(db, runtime.policy, mail.id, choice, by=by, now=now, consent=consent, which=which)
     except NotFoundError:
         raise
     except QuestionClosedError as error:
@@ -91,6 +100,7 @@ def _confirm(token: str, page: MailPage, choice: MailChoice, *, error: RuleError
         page=page,
         reader=_reader(page),
         choice=choice.value,
+        which=_which(),
         action=address(page.mail, choice),
         error=visit.refusal(error) if error else "",
         conflict=error.key if isinstance(error, ConflictError) else "",

@@ -92,6 +92,7 @@ _ABOUT = {
     NoticeKind.CLIENT_ANSWERED: "My train may be late.",
     NoticeKind.CLIENT_DECLINED: "I am ill, sorry.",
     NoticeKind.ANSWER_UNPROVED: "I am ill, sorry.",
+    NoticeKind.CLIENT_WISHED: "Mornings are better for me.",
     NoticeKind.CLIENT_PROPOSED: "Could we meet a day later?",
     NoticeKind.CLIENT_WROTE: "Hello,\n\n I may be ten minutes late.\n Sorry for that.",
     NoticeKind.NOT_DELIVERED: "offered",
@@ -119,6 +120,7 @@ _MOVED = (
     NoticeKind.CLIENT_PROPOSED,
 )
 _WROTE = (
+    NoticeKind.CLIENT_WISHED,
     NoticeKind.CLIENT_DECLINED,
     NoticeKind.ANSWER_UNPROVED,
     NoticeKind.CLIENT_PROPOSED,
@@ -170,7 +172,7 @@ def notice(kind: NoticeKind, **changes: Any) -> Notice:
     """What the product would say of that kind; every field as its services fill it in."""
     for_practitioner = kind in TO_PRACTITIONER
     without_session = kind in _WITHOUT_SESSION
-    several = kind in (*WITH_CHOICES, NoticeKind.REPLACE_ASKED)
+    several = kind in (*WITH_CHOICES, NoticeKind.REPLACE_ASKED, NoticeKind.CLIENT_WISHED)
     cancelled = kind in (NoticeKind.CANCELLED, NoticeKind.CLIENT_CANCELLED)
     session = replace(SESSION, state=SessionState.CANCELLED) if cancelled else SESSION
     usual = Notice(

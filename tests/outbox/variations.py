@@ -77,6 +77,7 @@ CONDITIONS: Mapping[NoticeKind, tuple[tuple[Changes, ...], ...]] = {
     NoticeKind.LAPSED: (_ENDS,),
     NoticeKind.CLIENT_ACCEPTED: (_BY_SUPPORT, ({}, {"about": "Family, kim@home.example"})),
     NoticeKind.CLIENT_REJECTED: (_BY_SUPPORT,),
+    NoticeKind.CLIENT_WISHED: (_WITHDRAWN, _WORDS, (*_NUMBERS, {"choices": ()})),
     NoticeKind.CLIENT_CANCELLED: (_BY_SUPPORT,),
     NoticeKind.CLIENT_ANSWERED: (_ANSWERS[:1] + _ANSWERS[2:], _WORDS),
     NoticeKind.CLIENT_DECLINED: (_WORDS,),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from connector.domain import client_mail as rules
 from connector.domain.client_mail import ClientMail
-from connector.domain.facts import Attestation, MailChoice
+from connector.domain.facts import Attestation, MailChoice, MailKind
 from connector.domain.notice import DeclinedProposal
 from connector.domain.people import Actor
 from connector.domain.session import Edit, Session, SessionState
@@ -28,6 +28,7 @@ from connector.storage.seal import Seal
 PURPOSE = "mail"
 LINKS_SHOW = timedelta(days=90)
 _BY_MAIL = "by e-mail"  # the channel of the attestation: the mail itself
+_ON_PAGE = "another way"  # likewise, of what was written on the page of the session
 
 
 def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> ClientMail:
@@ -56,8 +57,11 @@ def decide(
     by: Actor,
     now: datetime,
     consent: Consent = NOT_ASKED,
+    which: int = 0,
 ) -> ClientMail:
     """Record a decision and carry out what follows from it; the same once more changes nothing.
+
+    `which` says to which of several times, counted from 0, is agreed.
 
     Raises: NotFoundError; QuestionClosedError if it was decided otherwise, or overtaken; PastSpanError, TimeTakenError,
         ConflictError (see `conflicts`) for a time that is agreed to; RuleError: nothing has changed then.
@@ -73,7 +77,7 @@ def decide(
         )
     stored.save(db, decided)
     timeline.append(db, case.practitioner.id, [fact])
-    _follow(db, policy, case, mail, choice, by=by, now=now, consent=consent)
+    _follow(db, policy, case, mail, choice, by=by, now=now, consent=consent, which=which)
     return decided
 
 
@@ -87,14 +91,16 @@ def _follow(
     by: Actor,
     now: datetime,
     consent: Consent,
+    which: int,
 ) -> None:
     match choice:
         case MailChoice.TAKE:
             _check_counts(db, case.session, mail, now)
             client_mails.note_answer(db, case.session, mail, now=now)
         case MailChoice.AGREE:
-            attestation = Attestation(who=case.client.name, at=mail.received_at, channel=_BY_MAIL)
-            edit = Edit(when=_proposed(mail), attestation=attestation)
+            channel = _ON_PAGE if mail.kind is MailKind.WISH else _BY_MAIL
+            attestation = Attestation(who=case.client.name, at=mail.received_at, channel=channel)
+            edit = Edit(when=_proposed(mail, which), attestation=attestation)
             sessions.edit(db, policy, case.session.id, edit, by=by, now=now, consent=consent)
         case MailChoice.REFUSE:
             _refuse(db, case, mail, now)
@@ -126,7 +132,7 @@ def _refuse(db: Connection, case: Case, mail: ClientMail, now: datetime) -> None
         )
 
 
-def _proposed(mail: ClientMail) -> When:
-    if mail.proposed is None:
+def _proposed(mail: ClientMail, which: int = 0) -> When:
+    if not 0 <= which < len(mail.times):
         raise RuleError("This mail asks for no other time. Choose something else.", code="mail_without_time")
-    return mail.proposed
+    return mail.times[which]

@@ -14,7 +14,7 @@ from connector.domain.session import Location, Session, SessionState
 from connector.domain.span import When
 from connector.errors import NotFoundError
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, codes
+from connector.services.scheduling import answers, codes, session_links, wishes
 from connector.services.sync import free_busy
 from connector.services.views import page_states
 from connector.services.views.offers import state_now
@@ -56,6 +56,8 @@ class AnswerPage:
     """What a client may know of an offer made to them, and nothing else.
 
     `state` is as of now: an open offer whose deadline has come is lapsed, even before that is recorded.
+    `says_more`: they can say what would suit them, whether or not it is open.
+    `own_page` is the token of their own page of the session.
     `came_by` is the medium of the link, `code` what has to be typed for an answer; None for nothing.
     `version` is another as soon as the page would show something else.
     """
@@ -78,6 +80,8 @@ class AnswerPage:
     came_by: Medium
     code: CodeView | None
     version: str
+    says_more: bool
+    own_page: str
 
     def choice(self, alternative_id: UUID) -> Choice:
         """Return one of the times. Raises: NotFoundError."""
@@ -115,6 +119,8 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
         expires_at=offer.expires_at,
         ended_at=offer.ended_at,
         came_by=came_by,
+        says_more=wishes.can_be_said(db, offer, session, now=now),
+        own_page=session_links.token(seal, session.id, came_by, reader=client.address(came_by)),
         code=_code(db, policy, offer, client, came_by, now) if state is OfferState.OPEN else None,
         version=version,
     )

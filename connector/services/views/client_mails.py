@@ -13,6 +13,7 @@ from connector.domain.notice import Finding
 from connector.domain.offer import OfferState
 from connector.domain.people import Client, Practitioner
 from connector.domain.session import Session
+from connector.domain.span import When
 from connector.language.offered import ENGLISH_ONLY, Languages
 from connector.services import client_mails as keeping
 from connector.services.policy import Policy
@@ -25,6 +26,20 @@ from connector.storage.seal import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wished:
+    """One of several times that a client could, and what is known of it."""
+
+    when: When
+    findings: tuple[Finding, ...]
+    conflicts: tuple[str, ...]
+
+    @property
+    def can_be_agreed_to(self) -> bool:
+        """Whether it can be given at all."""
+        return not {Finding.PAST, Finding.TAKEN} & set(self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailPage:
     """What a practitioner sees of a mail.
 
@@ -34,6 +49,7 @@ class MailPage:
         conflicts: The names of the calendars in which something stands at that time.
         is_known: Whether its author has the address that the client is written to.
         ended: Who has decided, and when; None while nobody has.
+        wishes: Each time that could be agreed to, with what is known of it.
         offer: Whether other times are offered at present; that ends when the session moves, or is cancelled.
     """
 
@@ -46,6 +62,7 @@ class MailPage:
     conflicts: tuple[str, ...]
     is_known: bool
     ended: Line | None
+    wishes: tuple[Wished, ...]
     offer: bool
 
     @property
@@ -77,6 +94,14 @@ def mail_page(
         conflicts=free_busy.conflicts(db, practitioner.id, proposed.span) if proposed else (),
         is_known=mail.author == client.email.lower(),
         ended=line_of(end, teller_for(practitioner, languages)) if end else None,
+        wishes=tuple(
+            Wished(
+                when=when,
+                findings=keeping.findings(db, policy, session, when, now=now) if is_open else (),
+                conflicts=free_busy.conflicts(db, practitioner.id, when.span) if is_open else (),
+            )
+            for when in mail.wishes
+        ),
         offer=offer is not None and is_offered(offer, now),
     )
 

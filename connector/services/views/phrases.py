@@ -45,6 +45,7 @@ LETTERS = {
     NoticeKind.CLIENT_ANSWERED: marked("news of an answer to the invitation"),
     NoticeKind.CLIENT_DECLINED: marked("question what follows, since the invitation was declined"),
     NoticeKind.ANSWER_UNPROVED: marked("question whether an answer is the client's"),
+    NoticeKind.CLIENT_WISHED: marked("message about what would suit the client"),
     NoticeKind.CLIENT_PROPOSED: marked("question about another time that the client would like"),
     NoticeKind.CLIENT_WROTE: marked("words of the client"),
     NoticeKind.OFFER_LAPSED: marked("news that the offer has lapsed"),
@@ -82,6 +83,7 @@ ATTENDANCE = {
 WROTE = {
     MailKind.WORDS: marked("Wrote about the session"),
     MailKind.UNPROVED: marked("A mail answers the invitation, and nothing proves that it is the client's"),
+    MailKind.WISH: marked("Wrote on the page of the session what would suit them"),
     MailKind.PROPOSAL: marked("Would like the session at another time: %(proposed)s"),
     MailKind.DECLINED: marked("Declined the invitation, and the practitioner is asked what follows"),
 }

@@ -133,6 +133,7 @@ client_mails = Table(
     Column("ends_at", UtcDateTime),
     Column("local_start", DateTime),
     Column("zone", ZONE),
+    Column("wishes", Text),  # JSON of the times that they could, of a wish
     Column("choice", String(16)),
     Column("ended_at", UtcDateTime),
     Index(

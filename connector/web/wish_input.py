@@ -1,0 +1,43 @@
+"""What a client types who says what would suit them: a line, and up to three times on their own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+
+from connector.domain.span import When
+from connector.services.scheduling.wishes import MOST
+from connector.web.forms import TimeInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WishInput:
+    """A line and times as typed; each time lasts as long as the session. `error`: what is wrong with it as a whole."""
+
+    words: str = ""
+    times: tuple[TimeInput, ...] = ()
+    error: str = ""
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str], booked: When) -> Self:
+        """Take what was typed."""
+        minutes = f"{booked.span.duration.total_seconds() / 60:g}"
+        times = (replace(TimeInput.from_form(form, f"-{n}"), minutes=minutes) for n in range(MOST))
+        return cls(words=form.get("words", ""), times=tuple(times))
+
+    def checked(self, zone: str, *, after: datetime) -> tuple[list[When], Self]:
+        """Return the times that were typed, and the fields with what is wrong with each."""
+        pairs = [(None, typed) if typed.blank else typed.checked(zone, after=after) for typed in self.times]
+        return [when for when, _ in pairs if when is not None], replace(self, times=tuple(field for _, field in pairs))
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether any of the times is not right."""
+        return any(field.error for field in self.times)
+
+    @property
+    def first_fault(self) -> int:
+        """Which of the times is not right first, counted from 0; -1 for none."""
+        return next((n for n, field in enumerate(self.times) if field.error), -1)

@@ -1,0 +1,147 @@
+"""A client says what would suit them: it waits for their practitioner, and refuses the offer only if they say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from connector.domain.answering import AnswerPolicy
+from connector.domain.facts import MailKind
+from connector.domain.notice import NoticeKind
+from connector.domain.notice_table import Link
+from connector.domain.offer import Offer, OfferState
+from connector.domain.span import When
+from connector.services import client_mails
+from connector.storage import client_mails as stored
+from tests.web.stage import NotedMail, Stage
+
+
+def typed(*times: When, words: str = "Mornings are better.") -> dict[str, str]:
+    return {"words": words} | {
+        f"{field}-{n}": part
+        for n, when in enumerate(times)
+        for field, part in (("date", f"{when.local:%Y-%m-%d}"), ("time", f"{when.local:%H:%M}"))
+    }
+
+
+def written(stage: Stage) -> list[str]:
+    with stage.runtime.database.read() as db:
+        return [one.text for one in stored.of_session(db, stage.session.id, most=20) if one.kind is MailKind.WISH]
+
+
+def decide_page(stage: Stage) -> str:
+    with stage.runtime.database.read() as db:
+        [mail] = [one for one in stored.of_session(db, stage.session.id, most=20) if one.is_open]
+    return stage.runtime.link(Link.MAIL, mail.id).removeprefix(stage.runtime.settings.public_url)
+
+
+def kinds(stage: Stage) -> list[NoticeKind]:
+    stage.mail()
+    assert isinstance(stage.runtime.sender, NotedMail)
+    return [letter.notice.kind for letter in stage.runtime.sender.letters]
+
+
+def send(stage: Stage, offer: Offer, form: dict[str, str]) -> int:
+    where = stage.link(offer)
+    return stage.browser().post(f"{where}/none", form, page=f"{where}/none").status_code
+
+
+def test_a_wish_alone_keeps_the_offer_open_and_moves_nothing(stage: Stage) -> None:
+    offer = stage.offer()
+    assert send(stage, offer, typed(stage.at(11, 9)) | {"keep": "yes"}) == 303
+    assert stage.stored(offer).state is OfferState.OPEN
+    assert stage.stored_session().when == stage.session.when
+    assert written(stage) == ["Mornings are better."]
+    assert kinds(stage).count(NoticeKind.CLIENT_WISHED) == 1
+
+
+def test_rejecting_with_words_is_both_and_one_letter_tells_it(stage: Stage) -> None:
+    offer = stage.offer()
+    assert send(stage, offer, typed(stage.at(11, 9), stage.at(12, 9))) == 303
+    assert stage.stored(offer).state is OfferState.REJECTED
+    told = kinds(stage)
+    assert told.count(NoticeKind.CLIENT_WISHED) == 1
+    assert NoticeKind.CLIENT_REJECTED not in told
+
+
+def test_rejecting_without_a_word_is_as_it_was(stage: Stage) -> None:
+    offer = stage.offer()
+    assert send(stage, offer, {}) == 303
+    assert stage.stored(offer).state is OfferState.REJECTED
+    assert written(stage) == []
+    assert NoticeKind.CLIENT_REJECTED in kinds(stage)
+
+
+def test_a_practitioner_agrees_to_one_of_the_times(stage: Stage) -> None:
+    second = stage.at(12, 9)
+    send(stage, stage.offer(), typed(stage.at(11, 9), second))
+    where, browser = decide_page(stage), stage.browser()
+    page = browser.get(where)
+    assert page.text.count("You are free at that time.") == 2
+    confirm = browser.get(f"{where}/agree?which=1")
+    assert "Yes, move it and tell Kim Noor" in confirm.text
+    assert stage.stored_session().when == stage.session.when
+    browser.post(f"{where}/agree", {"which": "1"}, page=f"{where}/agree?which=1")
+    assert stage.stored_session().when == second
+    assert browser.get(f"{where}/agree?which=7").status_code == 404
+
+
+def test_what_waits_is_shown_where_the_practitioner_looks(stage: Stage) -> None:
+    send(stage, stage.offer(), typed(stage.at(11, 9)))
+    text = stage.signed_in().get(f"/sessions/{stage.session.id}").text
+    assert "Kim Noor has written what would suit" in text
+    assert "Mornings are better." in text
+
+
+def test_markup_is_text(stage: Stage) -> None:
+    send(stage, stage.offer(), typed(words="<script>alert(1)</script>"))
+    assert "<script>alert" not in stage.browser().get(decide_page(stage)).text
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"keep": "yes", "words": "  "}, "Write a line, or a time"),
+        ({"keep": "yes", "words": "x" * 501}, "at most 500 characters"),
+        ({"date-0": "2020-01-01", "time-0": "10:00"}, "has already passed"),
+        ({"date-1": "tomorrow", "time-1": "10:00"}, "Write the date"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_with_what_was_typed_and_changes_nothing(
+    stage: Stage, form: dict[str, str], said: str
+) -> None:
+    offer = stage.offer()
+    before, where, browser = stage.everything(), stage.link(offer), stage.browser()
+    page = browser.post(f"{where}/none", form, page=f"{where}/none")
+    assert page.status_code == 422
+    assert said in page.text
+    assert form.get("words", "").strip() in page.text
+    assert stage.everything() == before
+
+
+def test_the_same_twice_is_once_and_a_day_has_a_limit(stage: Stage) -> None:
+    offer = stage.offer()
+    for n in range(client_mails.MOST_A_DAY):
+        send(stage, offer, typed(words=f"Wish {n}") | {"keep": "yes"})
+        send(stage, offer, typed(words=f"Wish {n}") | {"keep": "yes"})
+    assert len(written(stage)) == client_mails.MOST_A_DAY
+    assert send(stage, offer, typed(words="One more")) == 422
+    assert stage.stored(offer).state is OfferState.OPEN
+
+
+def test_after_a_lapse_it_can_still_be_said_and_after_a_newer_offer_not(stage: Stage) -> None:
+    first = stage.offer()
+    stage.clock.advance(stage.runtime.policy.window)
+    where, browser = stage.link(first), stage.browser()
+    assert "What would suit you?" in browser.get(f"{where}/none").text
+    assert send(stage, first, typed(stage.at(11, 9)) | {"keep": "yes"}) == 303
+    stage.offer(stage.at(11, 11))
+    assert browser.get(f"{where}/none").status_code == 303
+
+
+def test_where_a_code_is_asked_for_nothing_is_written_without_it(stage: Stage) -> None:
+    stage.runtime.policy = replace(stage.runtime.policy, answers=AnswerPolicy.CODE)
+    offer = stage.offer()
+    assert send(stage, offer, typed(stage.at(11, 9)) | {"keep": "yes"}) == 422
+    assert written(stage) == []
