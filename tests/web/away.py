@@ -69,11 +69,11 @@ def send_form(browser: Browser, path: str, form: Form, **more: Any) -> TestRespo
     return browser.http.post(path, data={**form.data, **more})
 
 
-def full_day(stage: Stage, count: int = 5, *, days: int = 3) -> list[tuple[Client, Session]]:
+def full_day(stage: Stage, count: int = 5, *, days: int = 3, locale: str = "en") -> list[tuple[Client, Session]]:
     """Book as many sessions on one day, each of a client of its own."""
     booked = []
     for n in range(count):
-        client = add_client(stage, name=f"Noa {n}", email=f"noa{n}@example.org")
+        client = add_client(stage, name=f"Noa {n}", email=f"noa{n}@example.org", locale=locale)
         booked.append((client, stage.book(stage.at(days, 9 + n), client=client)))
     return booked
 

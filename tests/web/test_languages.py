@@ -18,6 +18,7 @@ from tests.web.services import memory_service
 from tests.web.stage import Stage, make_runtime, make_stage
 from tests.web.walk import (
     Page,
+    of_away,
     of_calendars,
     of_clients,
     of_deliveries,
@@ -56,6 +57,7 @@ WALKS: dict[str, Walk] = {
     "present": lambda here: of_the_present(here.stage),
     "support": lambda here: of_support(here.stage),
     "sessions": of_sessions,
+    "away": of_away,
     "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,
     "guests": of_guests,

@@ -26,6 +26,7 @@ from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
 from providers.memory import provider as memory
+from tests.web.away import Form, days, full_day, send_form
 from tests.web.client_mails import KINDS, of_kind, wish
 from tests.web.client_mails import page_of as mail_page
 from tests.web.deliveries import hosts
@@ -505,3 +506,29 @@ def _draft_of(here: Desk, own: str) -> str:
 def _locale(stage: Stage) -> str:
     with stage.runtime.database.read() as db:
         return str(db.execute(sa.select(clients.c.locale).limit(1)).scalar_one())
+
+
+def of_away(here: Desk) -> Iterator[Page]:
+    """Yield what a practitioner sees who is away: the days, the sessions in them, what is marked, all looked over."""
+    begin(here)
+    refresh_free_busy(here)
+    stage, ada = here.stage, here.ada
+    full_day(stage, 3, locale=_locale(stage))
+    stage.offer(stage.at(15, 9))
+    stage.draft(stage.at(16, 9))
+    path = days(stage, 3, 7)
+    yield from _all(ada, ["/away", "/away?from=2026-06-10", path])
+    yield "no such days", ada.get("/away?from=2026-03-10&to=2026-03-09").text
+    form = Form(ada.get(path)).tick("pick-0", off=True).tick("with-2", off=True)
+    form.type(date_1="2026-03-19", time_1="", date_2="2026-03-19", time_2="11:00")
+    yield "marked", send_form(ada, "/away/review", form).text
+    form = Form(ada.get(path)).tick("with-3").tick("with-2", off=True).type(date_1="2026-03-19", time_1="11:00")
+    looked_over = send_form(ada, "/away/review", form)
+    yield "looked over", looked_over.text
+    hand(here).add_foreign(stage.at(17, 11).span)
+    yield "conflict", send_form(ada, "/away/send", Form(looked_over)).text
+    stage.book(stage.at(17, 11))
+    yield "come between", send_form(ada, "/away/send", Form(looked_over)).text
+    later(stage, seconds=1)
+    looked_over = send_form(ada, "/away/review", Form(ada.get(path)))
+    yield "sent", ada.get(send_form(ada, "/away/send", Form(looked_over)).location).text
