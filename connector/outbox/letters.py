@@ -58,16 +58,18 @@ def compose(
         html=wording.html,
         message_id=letter.message_id,
         thread=letter.thread,
-        reply_to=_reply_to(notice),
+        reply_to=_reply_to(notice, read_at=from_address if answers_read else ""),
         date=letter.date,
         calendar=_calendar(notice, teller, answered_at=from_address if answers_read else ""),
     )
 
 
-def _reply_to(notice: Notice) -> imip.Mailbox | None:
-    """Return who reads what is written back: the practitioner; of a client's own words, that client."""
+def _reply_to(notice: Notice, *, read_at: str) -> imip.Mailbox | None:
+    """Return who reads what is written back: the practitioner, else by the reply mailbox; of a client's words, they."""
     if notice.reply_to:
         return imip.Mailbox(name=notice.practitioner_name, address=notice.reply_to)
+    if read_at and NOTICES[notice.kind].to is Audience.CLIENT:
+        return imip.Mailbox(name=notice.practitioner_name, address=read_at)
     return imip.Mailbox(name=notice.client_name, address=notice.author) if _is_passed_on(notice) else None
 
 

@@ -578,3 +578,10 @@ def test_deadline_is_told_on_the_clock_of_the_reader() -> None:
 
     assert "Please answer by: Wednesday, November 25, 2026, 4:00\xa0AM (Eastern Time, New York)" in text(mail(sent))
     assert mail(sent)["Date"].datetime == datetime(2026, 11, 24, 9, 0, 30, tzinfo=UTC)
+
+
+def test_a_reply_goes_to_the_practitioner_who_takes_it_else_to_the_mailbox_that_is_read_else_nowhere() -> None:
+    assert mail(letter(NoticeKind.BOOKED))["Reply-To"] is None
+    assert mail(letter(NoticeKind.BOOKED), answers_read=True)["Reply-To"] == f'"Dr. Kim Beispiel" <{FROM}>'
+    taken = letter(NoticeKind.BOOKED, reply_to="kim@practice.example")
+    assert mail(taken, answers_read=True)["Reply-To"] == '"Dr. Kim Beispiel" <kim@practice.example>'
