@@ -22,7 +22,7 @@ from connector.ports import Account, Clock, Revocable
 from connector.services import standstill
 from connector.services.accounts import subscriptions
 from connector.services.policy import Policy
-from connector.services.recording import Decision, load, record
+from connector.services.recording import Decision, load, make_absences_due, record
 from connector.services.sync import hold_probe, push
 from connector.storage import calendars, ledger, mirrors, questions, timeline
 from connector.storage.database import Database
@@ -55,6 +55,7 @@ def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: dateti
         for kind in _READING:
             ledger.forget(db, Key(kind, str(calendar.id)))
         _drop_questions(db, policy, calendar, by=by, now=now)
+        make_absences_due(db, calendar.practitioner_id, now=now)
     target = calendars.target(db, connection_id)
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
