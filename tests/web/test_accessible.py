@@ -35,7 +35,6 @@ pytestmark = [pytest.mark.chromium, pytest.mark.node]
 
 WIDE = (1280, 900)
 NO_PAGES = {
-    "/": "leads on",
     "/answer/<token>/state": "an ETag, for the script",
     "/calendars/<slug>/back": "leads on",
     "/calendars/choose": "leads on where nothing is to be chosen; walked through in long runs",

@@ -300,7 +300,7 @@ def test_every_page_of_the_practitioner_can_be_used_by_everybody(page: Page, sta
     offer = stage.offer()
     stage.draft(stage.at(12, 9))
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     own = f"/sessions/{stage.session.id}"
     one = f"{own}/offer/{offer.alternatives[0].id}"
     for path in (

@@ -29,7 +29,7 @@ def test_google_is_connected_and_disconnected_by_keyboard(
     google.service.fake.oauth.redirect_uri = f"{door[1]}/calendars/google/back"
     stage.runtime.network = google.service.fake.network
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in", to="Your sessions")
+    page.press("Sign in", to="Your week")
     page.press("Calendars", to="Your calendars")
     page.check()
     page.press("Connect Google Calendar", to="Choose a calendar")
@@ -56,7 +56,7 @@ def test_what_could_not_be_read_is_seen_on_a_phone(page: Page, stage: Stage, the
     ]
     refresh_free_busy(there)
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in", to="Your sessions")
+    page.press("Sign in", to="Your week")
     page.press("Calendars", to="Your calendars")
     assert "In “work” 3 events could not be read" in page.text
     page.tab_to("What this calendar shows of your clients").send_keys(Keys.ENTER)

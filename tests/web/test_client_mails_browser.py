@@ -30,7 +30,7 @@ def test_a_practitioner_finds_a_wish_among_the_sessions_and_agrees(page: Page, s
     words(stage, "Hello, " + "averylongwordthatnobodycanbreak" * 20)
     wish(stage, stage.at(8, 16))
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     page.check()
     page.press("Kim Noor", to="Session with Kim Noor")
     page.check()

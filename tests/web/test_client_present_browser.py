@@ -73,7 +73,7 @@ def look(page: Page, name: str) -> None:
 def test_a_client_comes_back_from_their_host_and_answers(page: Page, host: Host, stage: Stage) -> None:
     offer = stage.offer()
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     page.open(stage.link(offer))
     assert page.heading == "Please sign in first"
     look(page, "1-nobody")

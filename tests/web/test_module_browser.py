@@ -36,7 +36,7 @@ def reject(stage: Stage, offer: Offer) -> None:
 def test_a_page_shows_by_itself_that_the_client_has_answered(page: Page, stage: Stage) -> None:
     offer = stage.offer()
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     page.open(f"/sessions/{stage.session.id}")
     assert "Waiting for Kim Noor" in page.text
     assert "Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin) (in 24 hours)." in page.text

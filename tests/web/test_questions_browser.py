@@ -53,7 +53,7 @@ def test_a_practitioner_says_on_a_phone_that_the_client_has_agreed(page: Page, s
 def test_a_practitioner_finds_the_question_among_the_sessions(page: Page, stage: Stage, there: Desk) -> None:
     question = question_about_deletion(there)
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     page.check()
     page.press("You deleted this in your calendar", to="You deleted the session with Kim Noor")
     page.check()
@@ -71,7 +71,7 @@ def test_a_paused_calendar_goes_on_by_one_press(page: Page, stage: Stage, there:
     crowd(there)
     wipe(there)
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     page.check()
     page.press("Decide how to go on", to="“work” is stopped")
     page.check()
@@ -85,7 +85,7 @@ def test_every_other_new_page_can_be_used_by_everybody(page: Page, stage: Stage,
     offer = stage.offer()
     add_foreign(there, offer.alternatives[0].when)
     page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="Your sessions")
+    page.press("Sign in now", to="Your week")
     own = f"/calendars/{there.connections[0].id}"
     for path in (conflict_page(there), paused_page(there), own, f"{own}/target", f"/sessions/{stage.session.id}"):
         page.open(path)

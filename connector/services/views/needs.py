@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.people import Practitioner
+from connector.services.views.absences import AbsencePage, open_absences
 from connector.services.views.sessions import (
     LOOKS_BACK,
     CalendarView,
@@ -28,6 +29,7 @@ class Needs:
 
     Attributes:
         calendars: Those that are stopped, lost, or in which something does not go through.
+        absences: Those that stand in a calendar over booked sessions, about which they are asked.
         rows: The sessions: those whose client was not told first, then by their time.
         more: How many others there are.
         refuses_mail: Whether the last letter to the practitioner themselves was refused.
@@ -35,6 +37,7 @@ class Needs:
 
     practitioner: Practitioner
     calendars: tuple[CalendarView, ...]
+    absences: tuple[AbsencePage, ...]
     rows: tuple[SessionRow, ...]
     more: int
     refuses_mail: bool
@@ -42,7 +45,7 @@ class Needs:
     @property
     def count(self) -> int:
         """How many things they are; of calendars, each one."""
-        return len(self.calendars) + len(self.rows) + self.more + self.refuses_mail
+        return len(self.calendars) + len(self.absences) + len(self.rows) + self.more + self.refuses_mail
 
 
 def needs(db: Connection, practitioner: Practitioner, *, now: datetime, most: int = MOST) -> Needs:
@@ -52,6 +55,7 @@ def needs(db: Connection, practitioner: Practitioner, *, now: datetime, most: in
     return Needs(
         practitioner=practitioner,
         calendars=tuple(one for one in connected if one.lost or one.paused or one.troubles),
+        absences=tuple(open_absences(db, practitioner.id, now=now)),
         rows=tuple(rows[:most]),
         more=len(rows[most:]),
         refuses_mail=conversations.refuses_mail(db, practitioner.id),
