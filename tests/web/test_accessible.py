@@ -44,6 +44,8 @@ NO_PAGES = {
     "/feed/<token>.ics": "a calendar, for programs",
     "/healthz": "for programs",
     "/metrics": "for programs",
+    "/mine/<token>/cancel": "nobody's, unless the practice lets clients cancel by themselves",
+    "/mine/<token>/session.ics": "a calendar, for programs",
     "/readyz": "for programs",
     "/robots.txt": "for programs",
     "/s/<token>": "leads on",
