@@ -206,7 +206,7 @@ def _minute(text: str) -> int:
     except ValueError:
         raise RuleError(
             "Write from when to when you work, such as 09:00 and 12:30; leave both empty for none.",
-            code="hours_malformed",
+            code="working_hours_malformed",
             field="hours",
         ) from None
     return clock.hour * 60 + clock.minute
