@@ -17,6 +17,7 @@ from connector.domain.absence import SETTLING, Absence, AbsenceState, Concerned,
 from connector.domain.facts import AbsenceAnswer, AbsenceEnd
 from connector.domain.span import Span
 from connector.domain.standing import Nature, Standing, nature_of
+from connector.errors import QuestionClosedError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WORK, HOME = UUID(int=1), UUID(int=2)
@@ -81,7 +82,7 @@ def test_an_answer_after_the_end_is_refused() -> None:
     answered = rules.answer(absence, AbsenceAnswer.KEEP, now=NOW)
     ended = replace(absence, state=AbsenceState.ENDED, ended=AbsenceEnd.GONE)
     for closed in (answered, ended):
-        with pytest.raises(rules.QuestionClosedError):
+        with pytest.raises(QuestionClosedError):
             rules.answer(closed, AbsenceAnswer.KEEP, now=NOW)
 
 

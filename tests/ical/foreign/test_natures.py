@@ -8,6 +8,7 @@ import pytest
 
 from connector.domain.span import Span
 from connector.domain.standing import Nature
+from connector.ical.foreign.clock import UNIVERSAL
 from connector.ical.foreign.occupied import Mark, occupied
 
 SPAN = Span.of(datetime(2026, 12, 1, tzinfo=UTC), timedelta(days=30))
@@ -17,7 +18,7 @@ START = datetime(2026, 12, 3, 10, tzinfo=UTC)
 def marks(*lines: str, more: str = "") -> list[Mark]:
     event = "\r\n".join(("BEGIN:VEVENT", "UID:x", "DTSTART:20261203T100000Z", "DTEND:20261203T110000Z", *lines))
     text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{event}\r\nEND:VEVENT\r\n{more}END:VCALENDAR\r\n"
-    return list(occupied(text.encode(), SPAN, home=UTC).marks)
+    return list(occupied(text.encode(), SPAN, home=UNIVERSAL).marks)
 
 
 @pytest.mark.parametrize(
