@@ -65,8 +65,8 @@ ROWS = (
         choices=(MailChoice.AGREE, MailChoice.REFUSE, MailChoice.DISMISS),
         notice=NoticeKind.CLIENT_PROPOSED,
     ),
-    MailRow(kind=MailKind.WISH, choices=(MailChoice.AGREE, MailChoice.DISMISS), notice=NoticeKind.CLIENT_WISHED),
     MailRow(kind=MailKind.DECLINED, choices=(MailChoice.CANCEL, MailChoice.KEEP), notice=NoticeKind.CLIENT_DECLINED),
+    MailRow(kind=MailKind.WISH, choices=(MailChoice.AGREE, MailChoice.DISMISS), notice=NoticeKind.CLIENT_WISHED),
 )
 MAILS: Mapping[MailKind, MailRow] = {row.kind: row for row in ROWS}
 TOLD = frozenset({MailChoice.AGREE, MailChoice.REFUSE, MailChoice.CANCEL})  # the client is: so it is asked once more

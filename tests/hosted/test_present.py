@@ -63,7 +63,7 @@ def test_an_assertion_leads_to_the_offer_under_the_prefix(known: Stage) -> None:
     led = kim.http.post(f"{PREFIX}/answer/assertion", data={"assertion": text})
     assert led.status_code == 303
     assert led.location.startswith(f"{PREFIX}/answer/")
-    assert f"; Path={PREFIX}/answer;" in led.headers["Set-Cookie"]
+    assert f"; Path={PREFIX}/;" in led.headers["Set-Cookie"]
     assert known.ada.name in kim.get(led.location).text
 
 

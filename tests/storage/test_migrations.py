@@ -88,6 +88,7 @@ def test_a_migration_that_leaves_rows_pointing_nowhere_is_undone(sqlite_url: str
         for (name,) in db.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").all():
             if name not in {"signins", "alembic_version"}:
                 db.exec_driver_sql(f'DROP TABLE "{name}"')
+        db.exec_driver_sql("DROP INDEX ix_signins_support_id")
         db.exec_driver_sql("ALTER TABLE signins RENAME TO kept")
     engine.dispose()
     with pytest.raises(RuntimeError, match="1 rows pointing nowhere"):
