@@ -141,7 +141,7 @@ def _series(event: Event, overrides: Overrides, setting: Setting, file: _File) -
         _check(event, file)
         window = Window.of(Span.of(file.now, AHEAD))
         series = Series(event, overrides, setting, window)
-        times = list(islice(series.times(), MOST + 1))
+        times = [(one.start, one.end) for one in islice(series.times(), MOST + 1)]
         error = _too_dense() if len(times) > MOST else _unreadable() if series.faults else None
     except TooDenseError:
         error = _too_dense()

@@ -125,7 +125,7 @@ def test_a_reader_comes_from_nothing_to_holds_in_a_calendar(reader: Reader, mail
     calendar = CalendarServer(f"http://127.0.0.1:{reader.ports['5232']}/ada/work/", "ada", "any")
     with served(reader.host) as port:
         ada, kim = Visitor(), Visitor()
-        page = ada.open(f"http://127.0.0.1:{port}/rearrange")
+        page = ada.follow(ada.open(f"http://127.0.0.1:{port}/rearrange"), "Sessions")
         assert "Kim Noor" in page.text
         events = eventually(calendar.events, lambda events: len(by_status(events, "TENTATIVE")) == 3)
         assert len(by_status(events, "TENTATIVE")) == 3

@@ -291,7 +291,7 @@ def test_who_signs_in_at_a_process_whose_clock_is_ahead_is_signed_in_at_the_othe
         assert asked.status == 200
         mail = _to(mailbox, "kim@example.org", 1).message
         page = kim.press(kim.open(link_in(mail, "/signin/")), "Sign in")
-        assert page.url == f"{site.url}/sessions"
+        assert page.url == f"{site.url}/"
         other = eventually(lambda: _page(kim, f"http://{address}/sessions"), lambda url: url != "")
         assert other == f"http://{address}/sessions"  # not sent back to sign in
 

@@ -98,7 +98,7 @@ class HostStory(Telling):
         page = self.kim.follow(page, "Offer alternatives")
         first, second = (self._wall(days) for days in (1, 2))
         times = {"date-0": f"{first:%Y-%m-%d}", "time-0": "10:00", "date-1": f"{second:%Y-%m-%d}", "time-1": "11:00"}
-        page = self.kim.press(page, "Save draft", fill=times)
+        page = self.kim.press(page, "Continue", fill=times)
         page = self.kim.press(page, "Send to")
         check("The offer is sent" in page.text, f"the page says that it is sent ({page.text[:200]})")
         events = self.events(lambda events: len(by_status(events, "TENTATIVE")) == 2)

@@ -86,7 +86,7 @@ class Story(Telling):
         page = self._session_page()
         page = self.kim.follow(page, "Offer alternatives")
         times = {f"date-{n}": self._day(n + 1) for n in range(3)} | {f"time-{n}": "10:00" for n in range(3)}
-        page = self.kim.press(page, "Save draft", fill=times)
+        page = self.kim.press(page, "Continue", fill=times)
         check("Nothing has been sent" in page.text, "the page says plainly that nothing has been sent")
         time.sleep(_QUIET_SECONDS)
         events = self.calendar.events()

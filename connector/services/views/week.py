@@ -9,12 +9,13 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.people import Practitioner
+from connector.domain.session import Session, SessionState, Sought
 from connector.domain.span import Span, zone_named
 from connector.domain.week import Placed, hours, placed, week_of
 from connector.services.policy import Policy
 from connector.services.views.needs import Needs, needs
 from connector.services.views.own_time import OwnDay, Part, own_time
-from connector.storage import people
+from connector.storage import people, sessions
 from connector.storage.busy import BlindSpot
 
 DAYS = 7
@@ -39,6 +40,14 @@ class WeekDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextSession:
+    """The next session that a practitioner has, and with whom."""
+
+    session: Session
+    client_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WeekPage:
     """What a practitioner sees of a week, and what waits for them.
 
@@ -49,6 +58,7 @@ class WeekPage:
         opens: The first hour that is drawn; `closes`, the first that is not drawn any more.
         blind: The calendars of which not all is known.
         as_of: Since when something may have changed in a calendar; None if one was never read.
+        next_session: The one that comes next, in this week or later, or takes place now; None if none is booked.
     """
 
     practitioner: Practitioner
@@ -60,6 +70,7 @@ class WeekPage:
     closes: int
     blind: tuple[BlindSpot, ...]
     as_of: datetime | None
+    next_session: NextSession | None
 
     @property
     def is_current(self) -> bool:
@@ -97,7 +108,15 @@ def week_page(
         closes=closes,
         blind=own.blind,
         as_of=own.as_of,
+        next_session=_next_session(db, practitioner_id, now),
     )
+
+
+def _next_session(db: Connection, practitioner_id: UUID, now: datetime) -> NextSession | None:
+    coming = Sought(practitioner_id=practitioner_id, ends_after=now, state=SessionState.BOOKED)
+    for one in sessions.sought(db, coming, most=1):
+        return NextSession(session=one.session, client_name=people.client(db, one.session.client_id).name)
+    return None
 
 
 def _week_day(day: OwnDay) -> WeekDay:
