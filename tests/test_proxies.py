@@ -160,7 +160,7 @@ def test_limits_count_the_visitors_address_whatever_they_claim_it_is(embedded: S
 def test_forwarded_headers_of_a_stranger_who_comes_past_the_proxy_count_for_nothing(embedded: Site) -> None:
     forged = {"X_Forwarded_Prefix": "/evil", "X_Forwarded_Proto": "https"}
     answer, _ = embedded.send_past("/", of="127.0.0.31", **forged)
-    assert answer.headers["Location"] == "/book/sessions"
+    assert answer.headers["Location"] == "/book/signin"
     codes = [
         embedded.send_past("/signin", method="POST", of="127.0.0.31", X_Forwarded_For=f"192.0.2.{number}")[0].status
         for number in range(LIMIT + 1)

@@ -132,6 +132,8 @@ def change_client(
     match(before.version)
     check_not_erased(before)
     changed = _client_with(db, before, changes, now)
+    if changed.email != before.email or changed.phone != before.phone:
+        check_contact_theirs(db, client_id, of=of)
     duplicates.check_changed(db, before, changed, of=of, accepted=accepted)
     nobody_named = by if of is None else replace(by, name="")  # for whoever else gives them sessions
     own = capabilities.end_for_client(db, client_id, own, capabilities.lost(before, changed), by=nobody_named, now=now)
@@ -359,6 +361,19 @@ def client(db: Connection, client_id: UUID, *, of: UUID | None) -> Client:
     """
     known = of is None or people.is_known_to(db, client_id, of)
     return people.client(db, client_id if known else UUID(int=0))
+
+
+def check_contact_theirs(db: Connection, client_id: UUID, *, of: UUID | None) -> None:
+    """Raise InUseError where letters of other practitioners would go to the address that this one gives.
+
+    Whoever receives them may answer for the client, so none of several practitioners says alone where that is.
+    """
+    if of is not None and people.has_others(db, client_id, of):
+        raise InUseError(
+            "This client has had sessions with somebody else, too, whose letters go to the same address. Only whoever "
+            "runs the installation, or its support, changes it.",
+            code="client_contact_shared",
+        )
 
 
 def check_theirs_alone(db: Connection, client_id: UUID, *, of: UUID | None) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from connector.domain.people import SupportPerson
-from connector.errors import NotFoundError
+from connector.errors import ExistsError, NotFoundError
 from connector.services import standstill
 from connector.storage import support_people
 
@@ -16,9 +16,16 @@ from connector.storage import support_people
 def add(db: Connection, person: SupportPerson, *, now: datetime) -> None:
     """Let somebody help clients from now on.
 
-    Raises: ExistsError if somebody of support has that address; StandstillError.
+    Raises: ExistsError if somebody of support has that address or name; StandstillError.
     """
     standstill.check(db)
+    if person.name.casefold() in {one.name.casefold() for one in support_people.every(db)}:
+        raise ExistsError(
+            "Somebody of support is called %(name)s already. What they do is noted by name, so choose another one.",
+            code="support_name_taken",
+            field="name",
+            name=person.name,
+        )
     support_people.add(db, person, now=now)
 
 

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from connector import paths
-from connector.domain.away import MOST_SESSIONS, Shown
+from connector.domain.away import LONGEST_DAYS, MOST_SESSIONS, Shown
 from connector.domain.session import Session
 from connector.domain.span import Span, When, zone_named
 from connector.errors import NotFoundError, RuleError
@@ -105,6 +105,8 @@ def choose() -> ResponseReturnValue:
     only: frozenset[UUID] | None = None
     if named := request.args.get("absence", "").strip():
         first, last, only = _days_of(named)
+    elif "sent" in request.args:
+        only = frozenset()  # whatever is left was left on purpose, or has come since
     if not first and not last:
         return _choose("", "")
     runtime = visit.runtime()
@@ -169,7 +171,7 @@ def send() -> ResponseReturnValue:
     flash(done, "done")
     for warning in dict.fromkeys(speaking.language().sentence(one) for offer in sent for one in offer.warnings):
         flash(warning, "warning")
-    query: dict[str, Any] = {"from": asked.first, "to": asked.last}
+    query: dict[str, Any] = {"from": asked.first, "to": asked.last, "sent": "yes"}
     return redirect(url_for(".choose", **query), 303)
 
 
@@ -304,7 +306,9 @@ def _plan(
             for row in asked.rows
         }
         first, last = _day(asked.first, "from"), _day(asked.last, "to")
-        plan = views.plan(db, runtime.policy, own, first, last, now=runtime.clock(), chosen=chosen, also=sessions)
+        plan = views.plan(
+            db, runtime.policy, own, first, last, now=runtime.clock(), chosen=chosen, also=sessions, named=only or ()
+        )
     reader = speaking.to(plan.practitioner)
     typed = {row.session_id: row for row in asked.rows}
     rows = [
@@ -314,7 +318,7 @@ def _plan(
             reader,
             errors=errors.get(view.session.id, ()),
             lost=len(lost.get(view.session.id, ())),
-            meant=only is None or view.session.id in only,
+            meant=view.session.id in only if only is not None else not asked.rows,
         )
         for view in plan.sessions
     ]
@@ -350,7 +354,7 @@ def _row(
             )
             for span, is_ticked, is_fresh in picks
         ),
-        manual=typed.manual if typed is not None else _blank(session),
+        manual=_blank(session) if typed is None or (typed.manual.blank and not typed.manual.error) else typed.manual,
         errors=tuple(errors),
     )
 
@@ -423,7 +427,8 @@ def _days_of(named: str) -> tuple[str, str, frozenset[UUID]]:
     zone, span = zone_named(page.practitioner.zone), page.absence.span
     spans = [one.session.when.span for one in page.sessions] or [span]
     days = [span.start.astimezone(zone).date() for span in spans]
-    return min(days).isoformat(), max(days).isoformat(), frozenset(one.session.id for one in page.sessions)
+    last = min(max(days), min(days) + timedelta(days=LONGEST_DAYS - 1))  # the others follow once these are settled
+    return min(days).isoformat(), last.isoformat(), frozenset(one.session.id for one in page.sessions)
 
 
 def _day(text: str, field: str) -> date:

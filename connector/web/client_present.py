@@ -125,8 +125,8 @@ def _sign_in(offer_ids: Sequence[UUID]) -> str:
     """Return where the host signs clients in; the way back is this page, or an assertion. Empty for nowhere."""
     here = presence.of_host()
     if here is not None and here.names_clients:
-        is_own = request.path.startswith(paths.mine(""))
-        return here.sign_in(request.script_root + (paths.mine(_token()) if is_own else paths.answer(_token())))
+        is_own = request.path.startswith(paths.mine(""))  # its page of cancelling has a token of its own
+        return here.sign_in(request.script_root + (request.path if is_own else paths.answer(_token())))
     if not offer_ids:
         return ""
     address = visit.runtime().settings.host_sign_in_url

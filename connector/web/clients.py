@@ -140,8 +140,8 @@ def _act(client_id: UUID, *, retired: bool) -> ResponseReturnValue:
             if is_hosts(client):
                 return _to(client_id)
             by, now = visit.actor(db), runtime.clock()
+            people.check_theirs_alone(db, client_id, of=practitioner_id)
             if retired:
-                people.check_theirs_alone(db, client_id, of=practitioner_id)
                 people.retire_client(db, client_id, by=by, now=now)
             else:
                 people.unretire_client(db, client_id, by=by, now=now)

@@ -56,7 +56,9 @@ def sign_in(link: str, *, trusted: bool) -> str | None:
     entered = _enter(link, Role.PRACTITIONER, trusted=trusted)
     if entered is None:
         return None
-    return _own(entered.wanted) or _own(cookie.pop(_NEXT_PAGE, None)) or url_for("week.show")
+    here = _own(cookie.pop(_NEXT_PAGE, None))
+    own = (page for page in (_own(entered.wanted), here) if page is not None and not _is_of_support(page))
+    return next(own, url_for("week.show"))
 
 
 def sign_in_support(link: str) -> str | None:

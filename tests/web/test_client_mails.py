@@ -64,12 +64,12 @@ def test_an_unproved_answer_has_one_button_on_its_page_and_on_that_of_the_sessio
     for text in (stage.browser().get(page).text, ada.get(own).text):
         assert "Nothing proves that Kim Noor has written it" in text
         assert text.count("Take this as the client") == 1
-    assert "A mail answers the invitation" in ada.get("/sessions").text
+    assert "A mail answers the invitation" in ada.get("/").text
     answered = ada.post(f"{page}/take", page=own)
     assert (answered.status_code, answered.location) == (303, page)
     assert "Decided: this is the answer of Kim Noor" in stage.browser().get(page).text
     assert now(stage, mail).state is MailState.DECIDED
-    assert "A mail answers the invitation" not in ada.get("/sessions").text
+    assert "A mail answers the invitation" not in ada.get("/").text
 
 
 def test_pressing_twice_takes_an_answer_once(stage: Stage) -> None:

@@ -388,8 +388,8 @@ def test_the_page_shows_no_more_than_it_needs(there: Desk) -> None:
 
 
 def test_a_session_in_question_is_among_those_that_need_somebody(there: Desk, question: Question) -> None:
-    listed, page = there.ada.get("/sessions").text, page_of(there.stage, question)
-    needed = listed.partition("Needs your attention")[2].partition("Coming up")[0]
+    listed, page = there.ada.get("/").text, page_of(there.stage, question)
+    needed = listed.partition("Needs your attention")[2].partition("Find a client")[0]
     assert f'href="{page}"' in needed
     assert "in your calendar" in needed
     assert "Waits for your answer until" in needed
@@ -399,7 +399,7 @@ def test_a_session_in_question_is_among_those_that_need_somebody(there: Desk, qu
 
 
 def test_a_list_without_questions_is_calm(there: Desk) -> None:
-    assert "Needs your attention" not in there.ada.get("/sessions").text
+    assert "Needs your attention" not in there.ada.get("/").text
 
 
 def test_moving_onto_something_else_is_no_question(there: Desk) -> None:
@@ -407,7 +407,7 @@ def test_moving_onto_something_else_is_no_question(there: Desk) -> None:
     add_foreign(there, there.stage.at(8, 18))
     hand(there).move(event_of(there), there.stage.at(8, 18).span)
     settle(there)
-    assert "Needs your attention" not in there.ada.get("/sessions").text
+    assert "Needs your attention" not in there.ada.get("/").text
 
 
 def test_the_deadline_of_a_deletion_is_a_day(there: Desk) -> None:

@@ -69,6 +69,15 @@ def decide(
     case = load(db, policy, stored.get(db, mail_id).session_id, now=now)
     mail = stored.get(db, mail_id)
     if mail.choice is choice:
+        if (
+            choice is MailChoice.AGREE
+            and len(mail.times) > 1
+            and _proposed(mail, case.session, which) != case.session.when
+        ):
+            raise QuestionClosedError(
+                "You have agreed to one of these times already. The session's page says what stands by now.",
+                code="mail_agreed_already",
+            )
         return mail
     decided, fact = rules.decide(mail, choice, by=by, now=now)
     if not can_be_decided(mail, case.session, now=now):
@@ -100,7 +109,7 @@ def _follow(
         case MailChoice.AGREE:
             channel = _ON_PAGE if mail.kind is MailKind.WISH else _BY_MAIL
             attestation = Attestation(who=case.client.name, at=mail.received_at, channel=channel)
-            edit = Edit(when=_proposed(mail, which), attestation=attestation)
+            edit = Edit(when=_proposed(mail, case.session, which), attestation=attestation)
             sessions.edit(db, policy, case.session.id, edit, by=by, now=now, consent=consent)
         case MailChoice.REFUSE:
             _refuse(db, case, mail, now)
@@ -123,7 +132,7 @@ def _check_counts(db: Connection, session: Session, mail: ClientMail, now: datet
 
 
 def _refuse(db: Connection, case: Case, mail: ClientMail, now: datetime) -> None:
-    declined = DeclinedProposal(when=_proposed(mail), sequence=mail.sequence or 0, at=now)
+    declined = DeclinedProposal(when=_proposed(mail, case.session), sequence=mail.sequence or 0, at=now)
     if not conversations.tell_declined(db, case.practitioner, case.client, case.session, declined, now=now):
         raise RuleError(
             "%(client)s cannot be told by e-mail at present. Have their address corrected, or tell them another way.",
@@ -132,7 +141,8 @@ def _refuse(db: Connection, case: Case, mail: ClientMail, now: datetime) -> None
         )
 
 
-def _proposed(mail: ClientMail, which: int = 0) -> When:
+def _proposed(mail: ClientMail, session: Session, which: int = 0) -> When:
+    """Return a time that is asked for, on the clock that the session keeps to."""
     if not 0 <= which < len(mail.times):
         raise RuleError("This mail asks for no other time. Choose something else.", code="mail_without_time")
-    return mail.times[which]
+    return When.of(mail.times[which].span, zone=session.when.zone)

@@ -75,7 +75,8 @@ def write(
     Raises: NotFoundError; OfferClosedError; PastSpanError; RuleError for nothing at all, too much, or too often.
         Nothing has changed then.
     """
-    was_open = offers.get(db, offer_id).state is OfferState.OPEN
+    asked = offers.get(db, offer_id)
+    was_open = asked.state is OfferState.OPEN and asked.expires_at is not None and now < asked.expires_at
     if rejects:
         answers.reject(db, policy, offer_id, by=by, now=now)
     if len(words.strip()) > LONGEST:
@@ -103,12 +104,12 @@ def write(
         medium=came_by,
         trusted=was_open or policy.answers is not AnswerPolicy.CODE,
         text=words,
-        wishes=tuple(times),
+        wishes=tuple(When.of(one.span, zone=case.session.when.zone) for one in times),
     )
     if client_mails.keep(db, policy, case.session, wish, now=now, none_suits=rejects) is Kept.TOO_MANY:
         raise RuleError(
-            "You have written often today, so this was not sent, and nothing was changed. Please try again tomorrow, "
-            "or contact your practitioner.",
+            "You have written often today, so this was not sent, and nothing was changed. To say only that nothing "
+            "suits you, leave the line and the times empty. Otherwise please try again tomorrow.",
             code="wishes_too_many",
             field="words",
         )

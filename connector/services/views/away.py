@@ -86,6 +86,7 @@ def plan(
     now: datetime,
     chosen: Mapping[UUID, Sequence[When]] | None = None,
     also: Collection[UUID] = (),
+    named: Collection[UUID] = (),
 ) -> AwayPlan:
     """Return the sessions to come in the days from the first to the last, with other times for each.
 
@@ -100,6 +101,7 @@ def plan(
         now: Aware UTC.
         chosen: The times that have been chosen for sessions, which are suggested for no other one.
         also: Sessions that are shown wherever and however they are.
+        named: Sessions that come before others where not all can be shown.
 
     Raises: NotFoundError; RuleError for days that cannot be meant.
     """
@@ -108,7 +110,7 @@ def plan(
     undecided = offers.undecided(db, practitioner_id)
     open_offers = {offer.session_id: offer for offer in undecided if is_open(offer, now)}
     drafts = {offer.session_id for offer in undecided if offer.state is OfferState.DRAFT}
-    shown, others = _sessions(db, practitioner, span, open_offers, also, now)
+    shown, others = _sessions(db, practitioner, span, open_offers, also, named, now)
     clients = {one.id: one for one in people.clients_called(db, ids=[session.client_id for session in shown])}
     hours = working_hours.current(db, practitioner, now=now)
     looked_at = [widest(session, policy, now=now) for session in shown] or [span]
@@ -155,6 +157,7 @@ def _sessions(
     span: Span,
     open_offers: Mapping[UUID, Offer],
     also: Collection[UUID],
+    named: Collection[UUID],
     now: datetime,
 ) -> tuple[list[Session], int]:
     """Return the sessions that are shown, and how many more there are; whoever was asked already comes last."""
@@ -171,7 +174,9 @@ def _sessions(
         found += sessions.of_ids(db, missing)
     if any(session.practitioner_id != practitioner.id for session in found):
         raise NotFoundError("There is no such session.", code="session_not_found")
-    found.sort(key=lambda session: (session.id not in also, session.id in open_offers, session.when.span))
+    found.sort(
+        key=lambda one: (one.id not in also, one.id not in named, one.id in open_offers, one.when.span),
+    )
     shown = sorted(found[:MOST_SESSIONS], key=lambda session: session.when.span)
     return shown, max(0, len(found) - MOST_SESSIONS)
 
