@@ -616,6 +616,7 @@ class Letter:
         date: The Date header, aware UTC.
         medium: By which it goes; as a text it has neither threads nor a date.
         subscription: The absolute URL of the client's page of calendar subscriptions, where the letter leads there.
+        own_page: The absolute URL of the client's own page of the session, where `link` leads elsewhere.
         code: What it has its reader type; empty where it tells none.
     """
 
@@ -626,6 +627,7 @@ class Letter:
     date: datetime
     medium: Medium = Medium.EMAIL
     subscription: str | None = None
+    own_page: str | None = None
     code: str = field(default="", repr=False)
 
 

@@ -159,6 +159,10 @@ class Runtime:
             return None
         return self._address(paths.subscription(publishing.link_token(self.seal, session.id, notice.to.address)))
 
+    def own_page_for(self, notice: Notice) -> str | None:
+        """Return the address of the client's own page for a letter that leads to an offer; None for every other."""
+        return self.page_for(notice) if NOTICES[notice.kind].link is Link.ANSWER else None
+
     @property
     def support_address(self) -> str:
         """Where support signs in."""

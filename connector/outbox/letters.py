@@ -137,14 +137,17 @@ def _words(letter: Letter, teller: Teller, brand: str, *, answers_read: bool) ->
         **_offer_words(letter, teller),
         **_other_words(notice, teller.language, letter.code),
         "subscription": letter.subscription or "",
+        "own_page": letter.own_page or "",
         "righted": bool(notice.righted),
+        "linked": bool(letter.link),
         "since": teller.instant(notice.since) if notice.since else "",
         "away": teller.stretch(notice.away) if notice.away else "",
     }
     html = {key: _isolated(text[key]) for key in ("name", "practitioner", "client", "brand", "about", "author")}
     html |= dict(_places_in_html(notice, teller))
-    if letter.subscription:
-        html["subscription"] = Markup('<a href="{0}">{0}</a>').format(letter.subscription)
+    for key, address in (("subscription", letter.subscription), ("own_page", letter.own_page)):
+        if address:
+            html[key] = Markup('<a href="{0}">{0}</a>').format(address)
     choices = [_choice(choice, teller) for choice in _choices(letter)]
     choices += [_righted(one, teller, brand) for one in notice.righted]
     choices += [_concerned(one, teller) for one in notice.concerned]

@@ -75,6 +75,7 @@ def converse(
     clock: Clock,
     fence: Fence,
     subscription_for: Callable[[Notice], str | None] = lambda _notice: None,
+    own_page_for: Callable[[Notice], str | None] = lambda _notice: None,
     stopped: Callable[[Connection, Message, datetime], object] = lambda *_: None,
     named: Callable[[Connection, str, datetime], object] = lambda *_: None,
 ) -> datetime | None:
@@ -94,7 +95,9 @@ def converse(
     is_taken = False
     while turn.message is not None:
         fence.renew()
-        remote_id, error = _hand_over(sender, _letter(turn, turn.message, link_for, code_for, subscription_for))
+        remote_id, error = _hand_over(
+            sender, _letter(turn, turn.message, link_for, code_for, subscription_for, own_page_for)
+        )
         counters.add(counters.LETTERS, medium=turn.message.medium, fate=_fate(error))
         with fenced(database, fence) as db:
             still = installation.stands_still(db, keep_so=True)
@@ -319,6 +322,7 @@ def _letter(
     link_for: Callable[[Notice, Medium], str | None],
     code_for: Callable[[Notice], str],
     subscription_for: Callable[[Notice], str | None],
+    own_page_for: Callable[[Notice], str | None],
 ) -> Letter:
     return Letter(
         notice=message.notice,
@@ -329,6 +333,7 @@ def _letter(
         date=message.queued_at,
         code=code_for(message.notice),
         subscription=subscription_for(message.notice),
+        own_page=own_page_for(message.notice),
     )
 
 

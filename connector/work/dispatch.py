@@ -66,6 +66,7 @@ def handler(runtime: Runtime) -> Handler:
                         clock=runtime.clock,
                         fence=running,
                         subscription_for=runtime.subscription_for,
+                        own_page_for=runtime.own_page_for,
                         stopped=lambda db, message, now: consent.stopped_by_gateway(
                             db, runtime.policy.media, message, now=now
                         ),

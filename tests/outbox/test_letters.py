@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from icalendar import Calendar
 
 from connector.domain.facts import Doubt
 from connector.domain.notice import Choice, NoticeKind, PauseReason, RevertReason
+from connector.domain.notice_table import NOTICES
 from connector.domain.people import LONGEST_NAME
 from connector.domain.session import Location, LocationKind
 from connector.outbox.letters import compose
@@ -585,3 +587,46 @@ def test_a_reply_goes_to_the_practitioner_who_takes_it_else_to_the_mailbox_that_
     assert mail(letter(NoticeKind.BOOKED), answers_read=True)["Reply-To"] == f'"Dr. Kim Beispiel" <{FROM}>'
     taken = letter(NoticeKind.BOOKED, reply_to="kim@practice.example")
     assert mail(taken, answers_read=True)["Reply-To"] == '"Dr. Kim Beispiel" <kim@practice.example>'
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in TO_PRACTITIONER])
+def test_a_client_is_asked_to_reply_only_where_it_is_read_and_to_write_to_nobody_without_an_address(
+    kind: NoticeKind,
+) -> None:
+    for reply_to, link in product(("", "kim@practice.example"), (LINK, None)):
+        leads_to = NOTICES[kind].link
+        if link is None and leads_to is not None and leads_to.is_needed:
+            continue
+        written = mail(letter(kind, reply_to=reply_to, link=link))
+        said = text(written)
+        assert not re.search(r"(?<!will )(?<!and )contact Dr", said)
+        assert "please reply to this message" not in said or written["Reply-To"]
+        assert "page of your session" not in said or link
+        assert "on its page" not in said or link
+
+
+@pytest.mark.parametrize(
+    ("language", "reply", "page"),
+    [
+        ("en", "please reply to this message as soon as you can", "the page of your session says what you can do"),
+        ("de", "antworten Sie bitte so bald wie möglich auf diese Nachricht", "steht auf der Seite Ihres Termins"),
+    ],
+)
+def test_who_has_not_agreed_to_a_time_is_told_what_to_do_as_far_as_there_is_a_way(
+    language: str, reply: str, page: str
+) -> None:
+    sent = letter(NoticeKind.MOVED, to=replace(CLIENT, locale=language))
+    assert page in text(mail(sent))
+    assert reply in text(mail(sent, answers_read=True))
+    assert page not in text(mail(sent, answers_read=True))
+    neither = text(mail(replace(sent, link=None)))
+    assert reply not in neither
+    assert page not in neither
+
+
+def test_a_letter_about_an_offer_leads_to_the_clients_own_page_too() -> None:
+    own = "https://sessions.example.org/mine/Zk3"
+    written = mail(replace(letter(NoticeKind.OFFERED), own_page=own))
+    assert f"Everything about your session: {own}" in text(written)
+    assert f'href="{own}"' in text(written, "html")
+    assert "Everything about your session" not in text(mail(letter(NoticeKind.OFFERED)))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from connector.domain.facts import Attendance, Doubt
 from connector.domain.notice import Choice, Finding, NoticeKind, PauseReason, RevertReason, Righted, Righting
-from connector.domain.notice_table import NOTICES, Audience
+from connector.domain.notice_table import NOTICES, Audience, Link
 from connector.domain.session import Location, LocationKind, SessionState
 from connector.ports import Letter
 from tests.outbox.people import KINDS, OLD_PRACTICE, PRACTICE, SESSION, VIDEO, at, letter
@@ -131,5 +131,7 @@ def _of_any_kind(kind: NoticeKind) -> Iterator[tuple[str, Letter]]:
         for name, session in (("published", published), ("published no more", usual.notice.session)):
             yield name, replace(letter(kind, session=session), subscription="https://sessions.example.org/s/Zk3")
     link = NOTICES[kind].link
+    if link is Link.ANSWER:
+        yield "with its own page", replace(usual, own_page="https://sessions.example.org/m/Zk3")
     if link is None or not link.is_needed:
         yield "without a link", replace(usual, link=None)
