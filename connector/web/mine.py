@@ -15,9 +15,10 @@ from connector.errors import NotFoundError, RuleError
 from connector.ical.publishing import copy
 from connector.services import publishing
 from connector.services.scheduling import session_links
+from connector.services.views import page_states
 from connector.services.views.client_page import OwnPage, own_copy, own_page
 from connector.storage.seal import Seal
-from connector.web import client_present, speaking, visit
+from connector.web import client_present, speaking, visit, watched
 
 pages = Blueprint("mine", __name__, url_prefix=paths.mine("<token>"))
 pages.before_request(client_present.only_the_sessions_client)
@@ -27,6 +28,17 @@ pages.before_request(client_present.only_the_sessions_client)
 def show(token: str) -> ResponseReturnValue:
     """Show what stands, what is offered, and what happened."""
     return _show(token)
+
+
+@pages.get("/state")
+def state(token: str) -> ResponseReturnValue:
+    """Tell whoever has the page open whether it would show something else by now."""
+    runtime = visit.runtime()
+    with runtime.database.read() as db:
+        now = runtime.clock()
+        session, _ = session_links.find(db, runtime.seal, token, now=now)
+        word = page_states.of_own_page(db, runtime.policy, session, now=now)
+    return watched.state(word)
 
 
 @pages.get("/session.ics")
@@ -112,6 +124,7 @@ def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnV
         page=page,
         reader=speaking.to(page.client),
         notice=notice,
+        state="" if notice else page.version,  # what was refused is not renewed under ones eyes
         subscription=_subscription(runtime.seal, page),
     )
     return body, status

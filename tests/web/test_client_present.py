@@ -21,8 +21,9 @@ from werkzeug.test import TestResponse
 
 from connector import app
 from connector.domain.offer import Offer
+from connector.domain.people import Medium
 from connector.errors import AssertionRefusedError, SettingsError
-from connector.services.scheduling import assertions
+from connector.services.scheduling import assertions, session_links
 from connector.storage import people
 from connector.storage.database import Database
 from tests.conftest import Clock
@@ -196,7 +197,7 @@ def test_the_cookie_is_for_this_offer_alone_and_leaves_every_other_cookie_alone(
     answer = hand_over(browser, assertion(apart, offer.id))
     [cookie] = answer.headers.getlist("Set-Cookie")
     assert cookie.startswith(f"pencilled_client_{offer.id.hex}=")
-    assert cookie.endswith("; HttpOnly; Path=/answer; SameSite=Lax")
+    assert cookie.endswith("; HttpOnly; Path=/; SameSite=Lax")
     other = apart.offer(apart.at(12, 9), session=apart.book(apart.at(11, 9)))
     assert "Please sign in first" in browser.get(apart.link(other)).text
 
@@ -373,3 +374,43 @@ def test_without_anybody_who_says_who_is_present_it_is_refused_at_start(apart: S
 def test_one_without_the_other_is_refused(missing: str, given_name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{missing}: needed with {given_name}"):
         app.read_settings({given_name: value})
+
+
+# A client's own page
+
+
+def own(stage: Stage) -> str:
+    token = session_links.token(stage.runtime.seal, stage.session.id, Medium.EMAIL, reader=stage.kim.email)
+    return f"/mine/{token}"
+
+
+def test_a_clients_own_page_is_shown_to_that_client_alone(within: Stage, users: HostsUsers) -> None:
+    within.runtime.policy = replace(within.runtime.policy, cancel_before=timedelta(hours=1))
+    page, browser = own(within), within.browser()
+    token = session_links.cancel_token(within.runtime.seal, within.session.id, Medium.EMAIL, reader=within.kim.email)
+    paths = (page, f"{page}/state", f"{page}/session.ics", f"/mine/{token}/cancel")
+    before = within.everything()
+    for path in paths:
+        answer = browser.get(path)
+        assert answer.status_code == 200
+        assert tells_nothing(answer.text)
+        assert f'href="{SIGN_IN}?next=/mine/' in answer.text
+        assert "ETag" not in answer.headers
+    users.client_id = "client-13"
+    for path in paths:
+        answer = browser.get(path)
+        assert answer.status_code == 404
+        assert tells_nothing(answer.text)
+    assert within.everything() == before
+    users.client_id = CLIENTS_ID
+    assert "Your session is booked" in browser.get(page).text
+    assert "Cancel your session?" in browser.get(paths[-1]).text
+
+
+def test_who_was_let_in_to_an_offer_sees_their_own_page_and_nobody_else_does(apart: Stage) -> None:
+    offer, browser = apart.offer(), apart.browser()
+    assert tells_nothing(browser.get(own(apart)).text)
+    assert f'href="{SIGN_IN}?offer={offer.id}"' in browser.get(own(apart)).text
+    hand_over(browser, assertion(apart, offer.id))
+    assert "Your booked time" in browser.get(own(apart)).text
+    assert tells_nothing(apart.browser().get(own(apart)).text)

@@ -9,10 +9,14 @@ from ical.calendar_stream import CalendarStream
 
 from connector.domain.notice import NoticeKind
 from connector.domain.people import CLOCK, Medium
+from connector.domain.session import Edit
 from connector.services.people import change_client, retire_client
 from connector.services.scheduling import session_links
-from connector.services.scheduling.sessions import cancel
+from connector.services.scheduling.sessions import cancel, edit
+from connector.services.views.client_page import MOST
 from connector.storage import people
+from tests.counting import statements
+from tests.domain.examples import ATTESTED
 from tests.web.stage import Browser, NotedMail, Stage, add_client
 
 
@@ -166,3 +170,33 @@ def test_another_client_of_the_same_number_sees_nothing_by_a_link_of_the_first(s
     add_client(stage, phone="+4915112345678")
     forged = session_links.token(stage.runtime.seal, stage.session.id, Medium.SMS, reader="+4915112345678")
     assert stage.browser().get(f"/mine/{forged}").status_code == 404
+
+
+def test_a_letter_about_an_offer_leads_there_too(stage: Stage) -> None:
+    stage.offer()
+    stage.mail()
+    assert isinstance(stage.runtime.sender, NotedMail)
+    [letter] = [one for one in stage.runtime.sender.letters if one.notice.kind is NoticeKind.OFFERED]
+    assert letter.own_page == f"{stage.runtime.settings.public_url}{own(stage)}"
+
+
+def test_it_takes_a_few_statements_and_is_small_however_much_has_happened(stage: Stage) -> None:
+    browser = stage.browser()
+
+    def cost() -> tuple[int, int]:
+        with statements() as sent:
+            page = browser.get(own(stage))
+        assert page.status_code == 200
+        return len(sent), len(page.data)
+
+    stage.offer()
+    few, _ = cost()
+    for n in range(MOST):
+        by_now = Edit(when=stage.at(7 + n % 2, 9), attestation=ATTESTED)
+        with stage.runtime.database.begin() as db:
+            edit(db, stage.runtime.policy, stage.session.id, by_now, by=stage.by, now=stage.now)
+    stage.offer(*(stage.at(14, 9 + n) for n in range(5)))
+    many, size = cost()
+    assert many == few
+    assert size < 50_000
+    assert browser.get(own(stage)).text.count('<span class="when">') == MOST

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from connector.domain.people import Actor, Role
-from connector.services.scheduling import answers, sessions
+from connector.domain.people import Actor, Medium, Role
+from connector.services.scheduling import answers, session_links, sessions
 from connector.services.views import page_states
 from tests.counting import statements
 from tests.web.desk import Desk
@@ -64,6 +65,33 @@ def test_a_deadline_that_comes_changes_both_pages(stage: Stage) -> None:
             page_states.of_session(db, stage.ada.id, stage.session.id, now=at) for at in (just_before, stage.now)
         )
     assert before != after
+
+
+def own(stage: Stage) -> str:
+    """Return the path of the client's own page of the session."""
+    return f"/mine/{session_links.token(stage.runtime.seal, stage.session.id, Medium.EMAIL, reader=stage.kim.email)}"
+
+
+def test_a_clients_own_page_changes_with_what_was_offered_and_what_came_of_it(stage: Stage) -> None:
+    kim = stage.browser()
+    address, version = watched(kim, own(stage))
+    assert asked(kim, address, version) == 304
+    offer = stage.offer()
+    assert asked(kim, address, version) == 200
+    address, version = watched(kim, own(stage))
+    assert kim.post(f"{stage.link(offer)}/none").status_code == 303
+    assert asked(kim, address, version) == 200
+
+
+def test_time_alone_ends_when_a_session_can_be_cancelled_and_the_session(stage: Stage) -> None:
+    stage.runtime.policy = replace(stage.runtime.policy, cancel_before=timedelta(hours=24))
+    span, kim = stage.session.when.span, stage.browser()
+    for passes in (span.start - timedelta(hours=24), span.start, span.end):
+        stage.clock.now = passes - timedelta(seconds=1)
+        address, version = watched(kim, own(stage))
+        assert asked(kim, address, version) == 304
+        stage.clock.now = passes
+        assert asked(kim, address, version) == 200
 
 
 def test_a_sessions_page_changes_when_its_client_has_answered(stage: Stage) -> None:

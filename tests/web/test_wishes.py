@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
 from connector.domain.answering import AnswerPolicy
 from connector.domain.facts import MailKind
 from connector.domain.notice import NoticeKind
 from connector.domain.notice_table import Link
 from connector.domain.offer import Offer, OfferState
+from connector.domain.people import Medium
 from connector.domain.span import When
-from connector.services import client_mails
+from connector.services import client_mails, erasing, exporting
+from connector.services.scheduling import session_links, sessions
 from connector.storage import client_mails as stored
+from connector.storage import tables
 from tests.web.stage import NotedMail, Stage
 
 
@@ -145,3 +150,44 @@ def test_where_a_code_is_asked_for_nothing_is_written_without_it(stage: Stage) -
     offer = stage.offer()
     assert send(stage, offer, typed(stage.at(11, 9)) | {"keep": "yes"}) == 422
     assert written(stage) == []
+
+
+def test_what_was_wished_is_in_an_export_and_gone_once_its_client_is_erased(stage: Stage) -> None:
+    first, second = stage.at(11, 9), stage.at(12, 9)
+    send(stage, stage.offer(), typed(first, second, words="Quaxwort suits me."))
+    stage.mail()
+
+    def exported() -> str:
+        with stage.runtime.database.read() as db:
+            sections = exporting.export(db, stage.runtime.policy, stage.kim.id, now=stage.now)
+        return msgspec.json.encode(sections).decode()
+
+    told = exported()
+    assert "Quaxwort suits me." in told
+    for when in (first, second):
+        assert f"{when.local:%Y-%m-%dT%H:%M}" in told
+    with stage.runtime.database.begin() as db:
+        sessions.cancel(db, stage.runtime.policy, stage.session.id, by=stage.by, now=stage.now)
+    stage.mail()
+    with stage.runtime.database.begin() as db:
+        erasing.erase(db, stage.runtime.policy, stage.kim.id, by=stage.by, now=stage.now)
+    kept = exported()
+    assert "Quaxwort" not in kept
+    with stage.runtime.database.read() as db:
+        rows = db.execute(sa.select(tables.client_mails)).all()
+    assert "Quaxwort" not in str(rows)
+    assert stage.kim.email not in str(rows)
+
+
+def test_once_another_time_was_found_nobody_is_asked_for_one(stage: Stage) -> None:
+    offer, agreed = stage.offer(), stage.at(12, 9)
+    send(stage, offer, typed(agreed))
+    token = session_links.token(stage.runtime.seal, stage.session.id, Medium.EMAIL, reader=stage.kim.email)
+    browser = stage.browser()
+    assert "What would suit you?" in browser.get(f"/mine/{token}").text
+    where = decide_page(stage)
+    browser.post(f"{where}/agree", {"which": "0"}, page=f"{where}/agree?which=0")
+    assert stage.stored_session().when == agreed
+    assert "What would suit you?" not in browser.get(f"/mine/{token}").text
+    assert "Write when you could" not in browser.get(stage.link(offer)).text
+    assert browser.get(f"{stage.link(offer)}/none").status_code == 303

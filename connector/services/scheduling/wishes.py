@@ -14,7 +14,15 @@ from sqlalchemy import Connection
 
 from connector.domain.answering import AnswerPolicy
 from connector.domain.client_mail import ClientMail
-from connector.domain.facts import MailKind
+from connector.domain.facts import (
+    AnyFact,
+    MailKind,
+    OfferLapsed,
+    OfferRejected,
+    OfferSent,
+    SessionMoved,
+    UnknownFact,
+)
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Medium
 from connector.domain.session import Session, SessionState, check_future
@@ -27,7 +35,7 @@ from connector.services.client_mails import Kept
 from connector.services.policy import Policy
 from connector.services.recording import load
 from connector.services.scheduling import answers
-from connector.storage import offers
+from connector.storage import offers, timeline
 
 LONGEST = 500  # characters
 MOST = 3  # times
@@ -36,15 +44,24 @@ _LASTS = (
     OfferState.REJECTED,
     OfferState.LAPSED,
 )  # after these their practitioner looks for another time
+_OVER = OfferSent | OfferRejected | OfferLapsed
 _WORDS = Sentence("Your words")
 
 
 def can_be_said(db: Connection, offer: Offer, session: Session, *, now: datetime) -> bool:
-    """Whether a client can still say what would suit: of the last offer, while the session is to come."""
+    """Whether a client can still say what would suit: of the last offer, while its session is to come and unmoved."""
     if session.state is not SessionState.BOOKED or session.when.span.start <= now or offer.state not in _LASTS:
+        return False
+    if offer.state is not OfferState.OPEN and is_moved_since(timeline.of_session(db, session.id)):
         return False
     sent = [one for one in offers.of_session(db, session.id) if one.sent_at is not None]
     return all(one.sent_at <= offer.sent_at for one in sent if one.sent_at and offer.sent_at)
+
+
+def is_moved_since(facts: Sequence[AnyFact | UnknownFact]) -> bool:
+    """Whether, by the facts of a session in their order, another time was found since the last offer was over."""
+    last = next((fact for fact in reversed(facts) if isinstance(fact, SessionMoved | _OVER)), None)
+    return isinstance(last, SessionMoved)
 
 
 def write(

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -39,7 +38,8 @@ from connector.ical.publishing import PublishedEvent
 from connector.language import invitations
 from connector.language.telling import Teller
 from connector.services.policy import Policy
-from connector.services.scheduling import answers, session_links
+from connector.services.scheduling import answers, session_links, wishes
+from connector.services.views import page_states
 from connector.services.views.offers import is_open, state_now
 from connector.services.views.published import for_client
 from connector.storage import offers, people, published, timeline
@@ -127,6 +127,7 @@ class OwnPage:
         subscription: They have a calendar subscription, or get no mail and can have one.
         cancel: The token by which they cancel; empty where they cannot.
         cancel_until: Until when they can, or could, aware UTC; None if never here.
+        version: Another as soon as the page would show something else.
     """
 
     session: Session
@@ -142,6 +143,7 @@ class OwnPage:
     subscription: bool
     cancel: str
     cancel_until: datetime | None
+    version: str
 
     @property
     def is_booked(self) -> bool:
@@ -160,12 +162,15 @@ def own_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: dat
     Raises: NotFoundError as `session_links.find` does.
     """
     session, client = session_links.find(db, seal, token, now=now)
+    version = page_states.of_own_page(db, policy, session, now=now)  # first: what follows is no older
     came_by, every_offer = session_links.came_by(seal, token), offers.of_session(db, session.id)
     is_over = session.when.span.end <= now
     is_to_come = session.state is SessionState.BOOKED and session.when.span.start > now
     last = _last_sent(every_offer)
     is_asked = last is not None and is_open(last, now) and session.state is SessionState.BOOKED
-    says_more = last is not None and is_to_come and state_now(last, now) in (OfferState.REJECTED, OfferState.LAPSED)
+    facts = timeline.of_session(db, session.id)
+    is_over_unanswered = last is not None and state_now(last, now) in (OfferState.REJECTED, OfferState.LAPSED)
+    says_more = is_over_unanswered and is_to_come and not wishes.is_moved_since(facts)
     until = session_links.cancel_until(policy, session)
     has_mail = Medium.EMAIL in client.reachable & policy.media
     return OwnPage(
@@ -177,11 +182,12 @@ def own_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: dat
         offer=last if is_asked else None,
         answer=_answer(seal, last, client, came_by) if last is not None and (is_asked or says_more) else "",
         asks_for_words=says_more,
-        history=_history(db, session.id),
+        history=_history(facts),
         takes_copy=is_to_come and not has_mail and not session.published,
         subscription=not client.email or published.of_client(db, client.id) is not None,
         cancel=_cancel(seal, session, client, came_by) if until is not None and now < until else "",
         cancel_until=until,
+        version=version,
     )
 
 
@@ -214,8 +220,8 @@ def _cancel(seal: Seal, session: Session, client: Client, came_by: Medium) -> st
     return session_links.cancel_token(seal, session.id, came_by, reader=client.address(came_by))
 
 
-def _history(db: Connection, session_id: UUID) -> tuple[HistoryLine, ...]:
-    lines = [line for fact in timeline.of_session(db, session_id) for line in _lines(fact)]
+def _history(facts: Sequence[AnyFact | UnknownFact]) -> tuple[HistoryLine, ...]:
+    lines = [line for fact in facts for line in _lines(fact)]
     return tuple(reversed(lines))[:MOST]
 
 

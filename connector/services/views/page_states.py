@@ -8,8 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from connector.domain.session import Session
 from connector.errors import NotFoundError
-from connector.services.scheduling import answers
+from connector.services.policy import Policy
+from connector.services.scheduling import answers, session_links
 from connector.storage import glimpses
 from connector.storage.glimpses import Glimpse
 from connector.storage.seal import Seal
@@ -37,6 +39,16 @@ def of_answer(db: Connection, seal: Seal, token: str, *, now: datetime) -> str:
     Raises: NotFoundError as `answers.find` does.
     """
     return of_clients_session(db, answers.find(db, seal, token, now=now).session_id, now=now)
+
+
+def of_own_page(db: Connection, policy: Policy, session: Session, *, now: datetime) -> str:
+    """Return the word for a client's own page of a session: time alone ends a session, and when it can be cancelled.
+
+    Raises: NotFoundError as `of_clients_session` does.
+    """
+    until, ends = session_links.cancel_until(policy, session), session.when.span
+    passed = (until is not None and until <= now, ends.start <= now, ends.end <= now)
+    return _word((of_clients_session(db, session.id, now=now), *passed))
 
 
 def _word(glimpse: Glimpse | None) -> str:
