@@ -82,8 +82,9 @@ class Owner:
         for href in self.hrefs():
             self.delete(href)
 
-    def add(self, span: Span, *, busy: bool = True) -> str:
-        return self.add_text(_EVENT.format(uid=uuid4(), span=span, extra="" if busy else "TRANSP:TRANSPARENT\r\n"))
+    def add(self, span: Span, *, busy: bool = True, extra: str = "") -> str:
+        lines = extra if busy else f"{extra}TRANSP:TRANSPARENT\r\n"
+        return self.add_text(_EVENT.format(uid=uuid4(), span=span, extra=lines))
 
     def add_text(self, text: str) -> str:
         """Store any text as a new event and return its href."""

@@ -17,6 +17,7 @@ from connector.domain.entry import Content, Disclosure, Showing
 from connector.domain.people import Level
 from connector.domain.reconcile import Action, Put
 from connector.domain.span import Span
+from connector.domain.standing import Nature
 from connector.errors import MissingError, ProviderError, RefusedError, TransientError
 from connector.ports import Network, OAuthApp, Outcome, Provider
 from connector.runtime import Runtime
@@ -185,6 +186,14 @@ class Service(Protocol):
         """Bring a back-up of the calendar back."""
         ...
 
+    def add_away(self, span: Span) -> str:
+        """Add an event of which the service says that its owner is out of office, and return its href."""
+        ...
+
+    def add_at_work(self, span: Span) -> str:
+        """Add an event of which the service says that its owner works then, undisturbed or elsewhere."""
+        ...
+
 
 Script = Callable[[Any, Callable[[], Any]], Any]
 _GOOGLE_REASONS = {400: "invalid", 403: "forbidden", 404: "notFound", 429: "rateLimitExceeded", 503: "backendError"}
@@ -302,6 +311,12 @@ class GoogleService:
         with self.setting.fake.lock:
             self._calendar.set_back(saved)
 
+    def add_away(self, span: Span) -> str:
+        return self.setting.hand.add(span, eventType="outOfOffice")
+
+    def add_at_work(self, span: Span) -> str:
+        return self.setting.hand.add(span, eventType="focusTime")
+
     @property
     def _calendar(self) -> GoogleCalendar:
         return self.setting.remote
@@ -411,6 +426,12 @@ class OutlookService:
     def set_back(self, saved: Any) -> None:
         self.setting.mailbox.set_back(saved)
 
+    def add_away(self, span: Span) -> str:
+        return self.setting.mailbox.add(self.remote_id, span, showAs="oof")
+
+    def add_at_work(self, span: Span) -> str:
+        return self.setting.mailbox.add(self.remote_id, span, showAs="workingElsewhere")
+
 
 class CaldavService:
     """A real server behind a counting proxy, or one that lies."""
@@ -508,6 +529,12 @@ class CaldavService:
             self.owner.delete(href)
         for href, text in saved.items():
             self.owner.put(href, text)
+
+    def add_away(self, span: Span) -> str:
+        return self.owner.add(span, extra="X-MICROSOFT-CDO-BUSYSTATUS:OOF\r\n")
+
+    def add_at_work(self, span: Span) -> str:
+        return self.owner.add(span, extra="X-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE\r\n")
 
     def delete_calendar(self) -> None:
         """Delete the calendar itself."""
@@ -638,6 +665,12 @@ class MemoryService:
     def set_back(self, saved: Any) -> None:
         """Bring a back-up back behind the feed's back: it knows all its tokens, and tells nothing of it."""
         self.calendar.events = dict(saved)
+
+    def add_away(self, span: Span) -> str:
+        return self.calendar.add_foreign(span, nature=Nature.OUT_OF_OFFICE)
+
+    def add_at_work(self, span: Span) -> str:
+        return self.calendar.add_foreign(span, nature=Nature.NEVER)
 
     def _write(self, action: Action, forward: Callable[[], Outcome]) -> Outcome:
         if isinstance(action, Put):
