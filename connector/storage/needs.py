@@ -197,6 +197,15 @@ def make_calendars_due(db: Connection, *, now: datetime) -> None:
         ledger.touch(db, Key(Kind.CALENDAR, str(row.id)), due_at=now, lane=row.lane, urgency=Urgency.UPKEEP)
 
 
+def make_readings_due(db: Connection, *, now: datetime) -> None:
+    """Have the calendars of whoever has sessions to come read: a new version may make more of what is there."""
+    is_booked, is_to_come = sessions.c.state == SessionState.BOOKED.value, sessions.c.ends_at > now
+    coming = sa.exists().where(sessions.c.practitioner_id == calendars.c.practitioner_id, is_booked, is_to_come)
+    query = _calendars(CalendarRole.TARGET, CalendarRole.WATCHED).where(coming).order_by(calendars.c.id)
+    for row in db.execute(query).all():
+        ledger.touch(db, Key(Kind.BUSY, str(row.id)), due_at=now, lane=row.lane, urgency=Urgency.UPKEEP)
+
+
 def _missing(db: Connection, need: Need) -> Sequence[tuple[Key, str]]:
     rows = need.rows.subquery()
     is_its_row = and_(due.c.kind == need.kind.value, due.c.id == dashed(rows.c.id))

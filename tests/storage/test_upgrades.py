@@ -180,6 +180,21 @@ def test_what_was_refused_is_neither_sent_nor_told_again_by_an_upgrade(tmp_path:
             assert db.execute(sa.select(tables.conversations).where(kept)).all()
 
 
+@pytest.mark.parametrize("state", ["booked", "cancelled"])
+def test_calendars_that_nobody_waited_for_are_read_where_sessions_lie_ahead(tmp_path: Path, state: str) -> None:
+    stored = Stored(url=f"sqlite:///{tmp_path}/stored.sqlite3", revision="0042")
+    stored.fill()
+    with _writing(stored.url) as db:
+        db.execute(sa.text("UPDATE offers SET state = 'withdrawn'"))
+        db.execute(sa.text("UPDATE sessions SET state = :state"), {"state": state})
+        db.execute(sa.text("UPDATE due SET due_at = NULL, lease_until = NULL WHERE kind = 'busy'"))
+    with upgrade(stored) as upgraded, upgraded.database.read() as db:
+        kept = {row.name: str(row.id) for row in db.execute(sa.select(tables.calendars))}
+        waits = {name: ledger.waits(db, Key(Kind.BUSY, kept[name])) for name in ("work", "private", "lost")}
+    is_ahead = state == "booked"
+    assert waits == {"work": is_ahead, "private": is_ahead, "lost": False}
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("revision", ["0001", "0006"])
 def test_whoever_an_earlier_version_has_stored_can_be_erased(tmp_path: Path, revision: str) -> None:

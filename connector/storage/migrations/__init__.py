@@ -37,6 +37,7 @@ def migrate(url: str) -> None:
             now = connection.execute(select(ahead(0.0))).scalar_one()
             needs.make_missing_due(connection, now=now)
             needs.make_calendars_due(connection, now=now)
+            needs.make_readings_due(connection, now=now)
         if connection.dialect.name == "sqlite":
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
             if broken:
