@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from connector.domain.absence import Absence, PartKey, Place
+from connector.domain.notice_table import Link
 from connector.domain.session import Session
 from connector.domain.span import Span
 from connector.storage import absences
+from tests.web.stage import Stage
 
 
 def absence_of(
@@ -28,3 +30,8 @@ def absence_of(
     )
     absences.add(db, absence)
     return absence
+
+
+def page_of(stage: Stage, absence: Absence) -> str:
+    """Return the path of the page that the letter about an absence leads to."""
+    return stage.runtime.link(Link.ABSENCE, absence.id).removeprefix(stage.runtime.settings.public_url)

@@ -6,10 +6,9 @@ from html import unescape
 from typing import Any
 
 from connector.domain.absence import Absence
-from connector.domain.notice_table import Link
 from connector.domain.session import Session
 from connector.storage import absences
-from tests.web.absences import absence_of
+from tests.web.absences import absence_of, page_of
 from tests.web.desk import Desk
 from tests.web.stage import Stage
 
@@ -18,8 +17,7 @@ def asked(stage: Stage, *named: Session, calendar: Any = None) -> tuple[Absence,
     with stage.runtime.database.begin() as db:
         calendar_id = calendar.id if calendar else None
         absence = absence_of(db, stage.ada.id, named, now=stage.now, calendar_id=calendar_id)
-    link = stage.runtime.link(Link.ABSENCE, absence.id)
-    return absence, link.removeprefix(stage.runtime.settings.public_url)
+    return absence, page_of(stage, absence)
 
 
 def state(stage: Stage, absence: Absence) -> str:

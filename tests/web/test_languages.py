@@ -18,13 +18,16 @@ from tests.web.services import memory_service
 from tests.web.stage import Stage, make_runtime, make_stage
 from tests.web.walk import (
     Page,
+    of_absences,
     of_away,
+    of_booking,
     of_calendars,
     of_clients,
     of_deliveries,
     of_guests,
     of_mails,
     of_one_time,
+    of_people,
     of_questions,
     of_refusals,
     of_sessions,
@@ -33,6 +36,7 @@ from tests.web.walk import (
     of_support,
     of_texts,
     of_the_present,
+    of_their_own,
     of_unread,
     of_visitors,
     read_in,
@@ -46,7 +50,8 @@ _GIVEN = re.compile(
     r"\S+@\S+|https?://\S+|\bK\. N\.|"
     r"I am ill|A little later\?|I may be <b>late</b>\.|Sorry!|"
     r"Memory Calendar|Memory|memory|holidays|private|\bCET\b|no calendar service \w+|"
-    r"app\.example\.org|session\.booked|pencilled (?:deliveries|endpoints) \w+|\b[0-9a-f-]{36}\b|UTC|"
+    r"app\.example\.org|session\.booked|pencilled (?:deliveries|endpoints) \w+|\b[0-9a-f-]{36}\b|\b[0-9a-f]{8}\b|UTC|"
+    rf"English|Deutsch|\b{NOBODYS}\b|"  # each language in itself; without a name of its own by its tag
     + "|".join(STATUSES)
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
@@ -58,6 +63,10 @@ WALKS: dict[str, Walk] = {
     "support": lambda here: of_support(here.stage),
     "sessions": of_sessions,
     "away": of_away,
+    "absences": of_absences,
+    "people": lambda here: of_people(here.stage),
+    "booking": of_booking,
+    "their own": lambda here: of_their_own(here.stage),
     "texts": lambda here: of_texts(here.stage),
     "calendars": of_calendars,
     "guests": of_guests,
@@ -71,7 +80,7 @@ WALKS: dict[str, Walk] = {
     "replace": lambda here: of_questions(here, "replace"),
     "deleted": lambda here: of_questions(here, "deleted"),
 }
-LONG = ("calendars", "mails", "stops", "replace", "deleted")
+LONG = ("absences", "booking", "calendars", "mails", "stops", "replace", "deleted")
 
 
 @pytest.fixture(scope="module")

@@ -6,26 +6,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from uuid import uuid4
 
 import sqlalchemy as sa
 
+from connector.domain.absence import Absence, AbsenceState
 from connector.domain.answering import MOST_TRIES, AnswerPolicy
 from connector.domain.connection import TroubleKind
-from connector.domain.facts import EntriesRefused
+from connector.domain.facts import AbsenceAnswer, AbsenceEnd, EntriesRefused
 from connector.domain.offer import Offer
 from connector.domain.people import CLOCK, Medium
 from connector.domain.session import Session
+from connector.domain.span import Span, When
+from connector.domain.standing import Nature
 from connector.domain.unreadable import Unread, Unreadable
-from connector.paths import SUBSCRIPTION, subscription
+from connector.paths import SUBSCRIPTION, mine, subscription
 from connector.ports import NotSentError, Receipt, Reply, UnreadEvent
 from connector.sentence import Sentence
 from connector.services import publishing
 from connector.services import texts as texts_service
-from connector.storage import busy, ledger, timeline, troubles, unread
+from connector.services.scheduling import session_links
+from connector.services.views.absences import open_absences
+from connector.storage import absences, busy, ledger, people, timeline, troubles, unread
 from connector.storage.ledger import Key, Kind
 from connector.storage.sentences import written
 from connector.storage.tables import clients, practitioners
 from providers.memory import provider as memory
+from tests.web.absences import page_of as absence_page
 from tests.web.away import Form, days, full_day, send_form
 from tests.web.client_mails import KINDS, of_kind, wish
 from tests.web.client_mails import page_of as mail_page
@@ -494,7 +501,7 @@ def _posted(here: Desk, path: str, form: dict[str, str], *, page: str | None = N
     return _posted_by(here.ada, path, form, page=page)
 
 
-def _posted_by(browser: Browser, path: str, form: dict[str, str], *, page: str | None = None) -> str:
+def _posted_by(browser: Browser, path: str, form: dict[str, str] | None = None, *, page: str | None = None) -> str:
     answer = browser.post(path, form, page=page)
     return browser.get(answer.location).text if answer.status_code == 303 else answer.text
 
@@ -532,3 +539,177 @@ def of_away(here: Desk) -> Iterator[Page]:
     later(stage, seconds=1)
     looked_over = send_form(ada, "/away/review", Form(ada.get(path)))
     yield "sent", ada.get(send_form(ada, "/away/send", Form(looked_over)).location).text
+
+
+def of_absences(here: Desk) -> Iterator[Page]:
+    """Yield what a practitioner is asked while their calendar says that they are away, and whatever comes of it."""
+    begin(here)
+    stage, own = here.stage, f"/sessions/{here.stage.session.id}"
+    stage.book(stage.at(7, 17))
+    href, absence = _away(here, stage.at(7, 15), minutes=180)
+    page, browser = absence_page(stage, absence), stage.browser()
+    yield from _all(browser, [page])
+    yield from _all(here.ada, ["/", f"/away?absence={absence.id}", "/sessions", own])
+    hand(here).delete(href)
+    refresh_free_busy(here)
+    here.carry_out(Kind.ABSENCE)
+    yield "gone", browser.get(page).text
+    for end in AbsenceEnd:
+        ended = replace(absence, id=uuid4(), state=AbsenceState.ENDED, ended=end, ended_at=stage.now)
+        with stage.runtime.database.begin() as db:
+            absences.add(db, ended)
+        yield end, browser.get(absence_page(stage, ended)).text
+    for answer in AbsenceAnswer:
+        stage.book(stage.at(8, 15))
+        href, absence = _away(here, stage.at(8, 15))
+        page = absence_page(stage, absence)
+        browser.post(page, {"answer": answer.value, "calendar": str(here.calendar.id)})
+        yield answer, browser.get(page).text
+        yield "the same again", _posted_by(browser, page, {"answer": answer.value})
+        [other] = set(AbsenceAnswer) - {answer}
+        yield "too late", browser.post(page, {"answer": other.value, "calendar": str(here.calendar.id)}).text
+        hand(here).delete(href)
+        later(stage, days=1)
+    here.ada = stage.signed_in()
+    yield from _all(here.ada, [own, f"/calendars/{here.calendar.connection_id}", "/clients"])
+
+
+def _away(here: Desk, when: When, *, minutes: int = 60) -> tuple[str, Absence]:
+    """Have the calendar say that its owner is away, and be asked about it."""
+    stage = here.stage
+    later(stage, minutes=1)
+    href = hand(here).add_foreign(Span.of(when.span.start, timedelta(minutes=minutes)), nature=Nature.OUT_OF_OFFICE)
+    refresh_free_busy(here)
+    later(stage, minutes=11)
+    refresh_free_busy(here)
+    here.carry_out(Kind.ABSENCE)
+    with stage.runtime.database.read() as db:
+        [page] = open_absences(db, stage.ada.id, now=stage.now)
+    return href, page.absence
+
+
+def of_people(stage: Stage) -> Iterator[Page]:
+    """Yield the practitioner's pages of their clients and of themselves, and what is refused there."""
+    ada, kim = stage.signed_in(), stage.kim
+    own = f"/clients/{kim.id}"
+    yield from _all(ada, ["/clients", "/clients/new", own, f"{own}/change"])
+    for text in ("Kim Noor", "Noa 7"):
+        yield f"found {text}", ada.post("/clients", {"text": text}).text
+    fields = {
+        "name": "Noa 7",
+        "email": "noa@example.org",
+        "phone": "",
+        "zone": "Europe/Berlin",
+        "locale": _locale(stage),
+    }
+    wrong = {"name": "", "email": "503", "phone": "503", "zone": "503", "locale": "503"}
+    yield "nothing right", ada.post("/clients/new", wrong).text
+    yield "no address", _posted_by(ada, "/clients/new", fields | {"name": "Noa 6", "email": ""})
+    yield "known already", ada.post("/clients/new", fields | {"email": kim.email}).text
+    yield "added", _posted_by(ada, "/clients/new", fields)
+    change = fields | {"name": kim.name, "email": "kim.noor@example.org", "version": "0"}
+    yield "changed meanwhile", ada.post(f"{own}/change", change).text
+    yield "changed", _posted_by(ada, f"{own}/change", change | {"version": _version(ada, f"{own}/change")})
+    yield "not to be retired", _posted_by(ada, f"{own}/retire", page=own)
+    noa = add_client(stage, name="Noa 8", email="noa8@example.org", locale=_locale(stage))
+    past = stage.book(stage.at(1, 9), client=noa)
+    later(stage, days=2)
+    ada = stage.signed_in()
+    for act in ("retire", "unretire"):
+        yield act, _posted_by(ada, f"/clients/{past.client_id}/{act}", page=f"/clients/{past.client_id}")
+    yield from _of_account(ada)
+
+
+def _of_account(ada: Browser) -> Iterator[Page]:
+    details, hours = "/account/details", "/account/hours"
+    yield from _all(ada, ["/account", details, hours])
+    wrong = {"name": "", "zone": "503", "locale": "503", "buffer": "-1", "session_level": "9", "hold_level": "9"}
+    yield "nothing right", ada.post(details, wrong).text
+    right = {"name": "Dr. Ada Weiß", "zone": "Europe/Berlin", "buffer": "0", "session_level": "2", "hold_level": "2"}
+    right |= {"locale": ada.get(details).text.partition('<html lang="')[2].partition('"')[0]}
+    yield "changed meanwhile", ada.post(details, right | {"version": "503"}).text
+    for buffer in ("5", "5"):
+        yield "saved", _posted_by(ada, details, right | {"buffer": buffer, "version": _version(ada, details)})
+    typed = {"from0-0": "09:00", "to0-0": "12:30", "version": _version(ada, hours)}
+    for day in ({"from0-0": "503"}, {"from0-0": "13:00"}, {"from0-1": "10:00", "to0-1": "11:00"}, {"version": "503"}):
+        yield f"hours {day}", ada.post(hours, typed | day).text
+    yield "hours saved", _posted_by(ada, hours, typed)
+    yield from _all(ada, [hours])
+
+
+def _version(browser: Browser, page: str) -> str:
+    return str(browser.get(page).text.partition('name="version" value="')[2].partition('"')[0])
+
+
+def of_booking(here: Desk) -> Iterator[Page]:
+    """Yield the week and the forms by which a session is booked, with nothing, everything and much wrong in them."""
+    stage, ada = here.stage, here.ada
+    yield from _all(ada, ["/", "/sessions/new"])
+    begin(here)
+    offer = stage.offer(stage.at(7, 9), stage.at(7, 11))
+    add_foreign(here, stage.at(7, 13))
+    day = stage.at(7, 9).local.date().isoformat()
+    own = f"/sessions/new?client={stage.kim.id}"
+    yield from _all(ada, ["/", f"/?day={day}", "/?week=2026-03-23", "/?week=2026-10-19", own, f"{own}&date={day}"])
+    yield "found", ada.post("/sessions/new", {"text": "Kim Noor"}).text
+    yield "not found", ada.post("/sessions/new", {"text": "503"}).text
+    at = {"date": day, "time": "18:00", "minutes": "50"}
+    place = {"place_kind": "in_person", "place_text": "Lindenstraße 7, Berlin"}
+    form = {"client": str(stage.kim.id), "kind": "followup"} | at | place
+    for changes in (
+        {"date": "", "place_text": "", "kind": ""},
+        {"time": "13:00"},
+        {"time": "09:00"},
+        {"time": "15:00"},
+    ):
+        yield f"booking {changes}", ada.post("/sessions/new", form | changes, page=own).text
+    yield "booked", ada.get(ada.post("/sessions/new", form, page=own).location).text
+    yield "no such client", ada.get("/sessions/new?client=503").text
+    stage.browser().post(f"{stage.link(offer)}/none", {"words": "503", "keep": "yes"})
+    _have_trouble(here)
+    yield from _all(ada, ["/", f"/?day={day}"])
+
+
+def of_their_own(stage: Stage) -> Iterator[Page]:
+    """Yield what a client sees on their own page of a session: what stands, what is offered, what has become of it."""
+    stage.runtime.policy = replace(stage.runtime.policy, cancel_before=timedelta(hours=24))
+    browser, own = stage.browser(), _own_page(stage, stage.session)
+    yield from _all(browser, [own])
+    yield "cancel", browser.get(_cancel_link(browser, own)).text
+    former = stage.offer(stage.at(9, 9))
+    yield from _all(browser, [own])
+    answer = f"{stage.link(former)}/none"
+    wish = {"words": "503", "date-0": "2026-10-25", "time-0": "02:30", "date-1": "2026-03-01", "time-1": "10:00"}
+    yield "wishes that are none", browser.post(answer, wish).text
+    yield "no wish", browser.post(answer, {"words": "", "keep": "yes"}).text
+    yield "too long a wish", browser.post(answer, {"words": "5" * 501, "keep": "yes"}).text
+    sent = browser.post(answer, {"words": "503", "keep": "yes"})
+    yield "a wish is sent", browser.get(sent.location).text
+    offer = stage.offer(stage.at(9, 9), stage.at(9, 11))
+    yield from _all(browser, [own])
+    browser.post(f"{stage.link(offer)}/none", {"words": "503"})
+    yield from _all(browser, [own, f"{stage.link(offer)}/none"])
+    offer = stage.offer(stage.at(9, 9), stage.at(9, 11))
+    chosen = offer.alternatives[0]
+    browser.post(f"{stage.link(offer)}/choose/{chosen.id}", {"shown": chosen.when.span.start.isoformat()})
+    yield from _all(browser, [own])
+    other = stage.book(stage.at(8, 9))
+    page = _own_page(stage, other)
+    cancel = _cancel_link(browser, page)
+    yield "not as it was shown", browser.post(cancel, {"shown": ""}).text
+    yield "cancelled", browser.get(browser.post(cancel, {"shown": other.when.span.start.isoformat()}).location).text
+    stage.runtime.policy = replace(stage.runtime.policy, cancel_before=timedelta(days=20))
+    yield "too late", browser.get(own).text
+    later(stage, days=12)
+    yield "over", browser.get(own).text
+
+
+def _own_page(stage: Stage, session: Session) -> str:
+    with stage.runtime.database.read() as db:
+        client = people.client(db, session.client_id)
+    token = session_links.token(stage.runtime.seal, session.id, Medium.EMAIL, reader=client.address(Medium.EMAIL))
+    return mine(token)
+
+
+def _cancel_link(browser: Browser, page: str) -> str:
+    return browser.get(page).text.partition('class="button plain grave" href="')[2].partition('"')[0]
