@@ -30,7 +30,7 @@ from connector.services.views.timeline import Line, line_of, teller_for
 from connector.services.views.troubles import of_calendar as troubles_of
 from connector.services.views.unread import UnreadView
 from connector.services.views.unread import of_calendars as unread_in
-from connector.storage import calendars, mirrors, offers, people, questions, sessions, timeline
+from connector.storage import absences, calendars, mirrors, offers, people, questions, sessions, timeline
 
 RECENT = 20  # lines of the timeline, at most
 
@@ -194,6 +194,8 @@ def _follows(
     for trouble in troubles_of(db, picture.calendar):
         yield f"The calendar {trouble.sentence}."
     yield from _follows_from_changes(db, policy, picture, mirror, session)
+    if mirror.key.kind is EntryKind.SESSION:
+        yield from _follows_from_absences(db, session, now)
     content = picture.contents.get(mirror.key)
     if offer is not None and is_open(offer, now) and offer.expires_at and content is not None:
         yield f"It goes once the client has answered, and at the latest on {offer.expires_at:%d %B %Y at %H:%M} UTC."
@@ -229,3 +231,12 @@ def _follows_from_changes(
             f"The practitioner is asked what {doing} it means, and the question answers itself on "
             f"{question.answers_itself_at:%d %B %Y at %H:%M} UTC."
         )
+
+
+def _follows_from_absences(db: Connection, session: Session, now: datetime) -> Iterator[str]:
+    for absence in absences.open_of_practitioner(db, session.practitioner_id, now=now):
+        if session.id in {place.session_id for place in absence.places}:
+            yield (
+                "The practitioner is asked what becomes of the session, since a calendar says that they are away until "
+                f"{absence.span.end:%d %B %Y at %H:%M} UTC; nothing happens unless they decide it."
+            )

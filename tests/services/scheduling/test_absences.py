@@ -18,6 +18,7 @@ from connector.errors import QuestionClosedError, RuleError
 from connector.services.scheduling import absences, sessions
 from connector.services.scheduling.conflicts import ANYTHING
 from connector.services.views.absences import open_absences, sessions_of
+from connector.services.views.explain import explain
 from connector.storage import absences as stored
 from connector.storage.ledger import Kind
 from tests.counting import statements
@@ -275,6 +276,23 @@ def test_two_calendars_make_one_absence_and_one_of_them_can_be_left_out(
     assert asked(practice).id == absence.id
     assert [one.id for one in named(practice, absence)] == [second.id]
     assert len(letters(practice)) == 1
+
+
+@on_sqlite
+def test_what_is_asked_is_said_of_the_sessions_own_event(
+    practice: Practice, calendar: Calendar, private: Calendar
+) -> None:
+    named_one, other = practice.book(48), practice.book(96)
+    practice.carry_out(Kind.CALENDAR, of=[calendar])
+    away(practice)
+    settled(practice, private)
+    with practice.database.read() as db:
+        told = [
+            " ".join(one.follows)
+            for session in (named_one, other)
+            for one in explain(db, practice.policy, str(session.id), now=practice.now)
+        ]
+    assert [f"away until {DAY.end:%d %B %Y at %H:%M} UTC" in follows for follows in told] == [True, False]
 
 
 def test_the_question_ends_when_no_session_waits_any_more(practice: Practice, private: Calendar) -> None:
