@@ -54,8 +54,9 @@ def test_whoever_is_not_is_sent_to_the_host_and_comes_back(stage: Stage) -> None
     assert ada.get(back.location).status_code == 200
 
 
-def test_the_bare_prefix_leads_to_the_list(stage: Stage) -> None:
-    assert person(with_pencilled(stage), "user-1").get(PREFIX).location == f"{PREFIX}/sessions"
+def test_the_bare_prefix_shows_the_week(stage: Stage) -> None:
+    ada = person(with_pencilled(stage), "user-1")
+    assert all("<h1>Your week</h1>" in ada.get(path).text for path in (PREFIX, f"{PREFIX}/"))
 
 
 def test_another_user_of_the_host_is_another_practitioner_at_once(stage: Stage) -> None:
@@ -91,9 +92,9 @@ def test_nobody_signs_in_here(stage: Stage) -> None:
     host = with_pencilled(stage)
     link = PREFIX + stage.sign_in_link(stage.ada)
     for path in (f"{PREFIX}/signin", link):
-        assert person(host).get(path).location == f"/login?next={PREFIX}/sessions"
+        assert person(host).get(path).location == f"/login?next={PREFIX}/"
     ada = person(host, "user-1")
-    assert ada.get(f"{PREFIX}/signin").location == f"{PREFIX}/sessions"
+    assert ada.get(f"{PREFIX}/signin").location == f"{PREFIX}/"
     account = ada.get(f"{PREFIX}/account")
     assert stage.ada.email in account.text
     assert "signout" not in account.text

@@ -175,6 +175,7 @@ def test_a_change_names_only_what_is_ours(setting: Setting) -> None:
         "recurrence": None,
         "status": "confirmed",
         "transparency": "opaque",
+        "source": None,
         "extendedProperties": {"private": {"pencilled": "hold-firm", "pencilledEntry": put.ref.name}},
     }
 
