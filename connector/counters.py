@@ -32,6 +32,7 @@ KINDS = (
     "channel",
     "offer",
     "question",
+    "absence",
     "busy",
     "probe",
     "conversation",

@@ -116,10 +116,23 @@ def test_nobody_sees_or_changes_a_client_they_do_not_know(stage: Stage) -> None:
 
 def test_another_practitioner_of_the_client_does_not_learn_who_has_changed_something(stage: Stage) -> None:
     shared = stage.book(stage.at(9, 10), practitioner=stage.bob)
-    stage.signed_in().post(path(stage, "change"), fields(stage, email=RIGHT))
+    stage.signed_in().post(path(stage, "change"), fields(stage, name="Kim Noor-Weber"))
     page = stage.signed_in(stage.bob).get(f"/sessions/{shared.id}").text
-    assert "e-mail address" in page
+    assert "Kim Noor-Weber" in page
     assert "Ada" not in page
+
+
+@pytest.mark.parametrize("change", [{"email": RIGHT}, {"phone": "+4930123456"}], ids=["email", "phone"])
+def test_where_other_practitioners_letters_go_is_for_none_of_them_alone_to_say(
+    stage: Stage, change: dict[str, str]
+) -> None:
+    stage.book(stage.at(9, 10), practitioner=stage.bob)
+    answer = stage.signed_in().post(path(stage, "change"), fields(stage, **change))
+    assert answer.status_code == 409
+    assert "somebody else, too, whose letters go to the same address" in answer.text
+    with stage.runtime.database.read() as db:
+        kept = people.client(db, stage.kim.id)
+    assert (kept.email, kept.phone) == (stage.kim.email, stage.kim.phone)
 
 
 def test_who_is_like_somebody_is_noticed_and_saved_only_when_that_is_said(stage: Stage) -> None:

@@ -15,8 +15,8 @@ from connector.domain.notice_table import Link
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Medium
 from connector.domain.span import When
-from connector.services import client_mails, erasing, exporting
-from connector.services.scheduling import session_links, sessions
+from connector.services import client_mails, erasing, exporting, people
+from connector.services.scheduling import session_links, sessions, wishes
 from connector.storage import client_mails as stored
 from connector.storage import tables
 from tests.web.stage import NotedMail, Stage
@@ -68,6 +68,36 @@ def test_rejecting_with_words_is_both_and_one_letter_tells_it(stage: Stage) -> N
     told = kinds(stage)
     assert told.count(NoticeKind.CLIENT_WISHED) == 1
     assert NoticeKind.CLIENT_REJECTED not in told
+
+
+def test_a_wished_time_that_is_agreed_to_leaves_the_session_on_its_own_clock(stage: Stage) -> None:
+    with stage.runtime.database.begin() as db:
+        people.change_client(db, stage.kim.id, {"zone": "America/New_York"}, by=stage.by, now=stage.now)
+    there = When.of(stage.at(11, 15).span, zone="America/New_York")
+    assert send(stage, stage.offer(), typed(there)) == 303
+    where = decide_page(stage)
+    assert stage.browser().post(f"{where}/agree", {"which": "0"}, page=where).status_code == 303
+    assert stage.stored_session().when == When.of(there.span, zone=stage.session.when.zone)
+
+
+def test_past_the_deadline_a_link_alone_proves_nothing_even_before_the_lapse_is_recorded(stage: Stage) -> None:
+    policy = replace(stage.runtime.policy, answers=AnswerPolicy.CODE)
+    offer = stage.offer()
+    assert offer.expires_at
+    with stage.runtime.database.begin() as db:
+        wishes.write(
+            db,
+            policy,
+            offer.id,
+            words="Mornings",
+            times=(),
+            rejects=False,
+            came_by=Medium.EMAIL,
+            by=stage.by,
+            now=offer.expires_at,
+        )
+        [wish] = stored.of_session(db, stage.session.id, most=20)
+    assert not wish.trusted
 
 
 def test_rejecting_without_a_word_is_as_it_was(stage: Stage) -> None:
