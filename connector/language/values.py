@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, get_timezone_location, get_timezone_name
+from babel.dates import format_date, format_time, format_timedelta, get_timezone_location, get_timezone_name
 from babel.lists import format_list
 from babel.units import format_unit
 
@@ -63,7 +63,11 @@ def length(value: timedelta, locale: Locale) -> str:
     seconds = int(value.total_seconds())
     for size, unit in _UNITS:
         if seconds % size == 0 and (seconds >= 2 * size or size < _DAY):
-            return format_unit(seconds // size, unit, "long", locale=locale).translate(PLAINER)
+            number = seconds // size
+            if size == _DAY:  # by units some languages, Arabic among them, have no word for it
+                days = timedelta(days=number)
+                return format_timedelta(days, granularity="day", threshold=number, locale=locale).translate(PLAINER)
+            return format_unit(number, unit, "long", locale=locale).translate(PLAINER)
     raise AssertionError("every length is some number of seconds")
 
 

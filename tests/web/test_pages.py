@@ -55,7 +55,7 @@ def test_every_answer_carries_the_headers_that_protect_it(stage: Stage) -> None:
     link, ada = stage.link(stage.offer()), stage.signed_in()
     mailed = ("/answer/x", "/question/x", "/question/x/ask", "/mail/x", "/mail/x/take", "/clash/x", "/stopped/x")
     answers = [ada.get(path) for path in ("/", "/signin", link, "/sessions", *mailed, "/nowhere", "/readyz")]
-    answers += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin")]
+    answers += [ada.http.post(link), ada.http.delete(link), ada.http.post("/signin"), stage.browser().get("/sessions")]
     assert {answer.status_code for answer in answers} == {200, 303, 400, 404, 405}
     for answer in answers:
         assert {name: answer.headers.get(name) for name in HARDENED} == HARDENED

@@ -532,9 +532,9 @@ def of_away(here: Desk) -> Iterator[Page]:
     form = Form(ada.get(path)).tick("with-3").tick("with-2", off=True).type(date_1="2026-03-19", time_1="11:00")
     looked_over = send_form(ada, "/away/review", form)
     yield "looked over", looked_over.text
-    hand(here).add_foreign(stage.at(17, 11).span)
+    hand(here).add_foreign(Span.of(stage.at(17, 11).span.start, timedelta(minutes=20)))
     yield "conflict", send_form(ada, "/away/send", Form(looked_over)).text
-    stage.book(stage.at(17, 11))
+    stage.book(stage.at(17, 11, 30))
     yield "come between", send_form(ada, "/away/send", Form(looked_over)).text
     later(stage, seconds=1)
     looked_over = send_form(ada, "/away/review", Form(ada.get(path)))
