@@ -15,6 +15,10 @@ OPEN = {
     "signin.enter",
     "signin.leave",
     "signin.leave_everywhere",
+    "signin.leave_elsewhere",
+    "support_signin.mail",
+    "support_signin.enter",
+    "support_signin.leave",
     "calendars.reconnect",
 }  # the last makes a calendar readable again
 LATER = "Nothing is lost, and nothing was changed. Please try again later."

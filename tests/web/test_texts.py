@@ -170,7 +170,7 @@ def test_a_failed_text_needs_the_practitioner_and_says_that_the_mail_has_told(
     phones.wrong = REFUSED
     booked = book()
 
-    page = stage.signed_in().get("/sessions").text
+    page = stage.signed_in().get("/").text
     assert 'class="alarm"' in page
     assert "A message did not reach Lou Secret, who knows all the same what applies" in page
     assert "another message has told them" in shown(stage, booked)
@@ -186,7 +186,7 @@ def test_a_client_whom_nothing_reaches_needs_the_practitioner_until_they_say_tha
     stage.mail()
     browser, page = stage.signed_in(), f"/sessions/{booked.id}"
 
-    needed = browser.get("/sessions").text.partition('id="coming"')[0]
+    needed = browser.get("/").text.partition("Find a client")[0]
     assert "Please tell them yourself" in needed
     text = browser.get(page).text
     assert "There is no way to tell" in text
@@ -201,10 +201,10 @@ def test_a_client_whom_nothing_reaches_needs_the_practitioner_until_they_say_tha
     assert stale.status_code == 409
     assert "Something else applies by now" in stale.text
     assert browser.post(f"{page}/told").status_code == 409
-    assert "Please tell them yourself" in browser.get("/sessions").text
+    assert "Please tell them yourself" in browser.get("/").text
 
     assert browser.post(f"{page}/told", {"shown": version_of(stale.text)}).status_code == 303
-    assert "Please tell them yourself" not in browser.get("/sessions").text
+    assert "Please tell them yourself" not in browser.get("/").text
     again = browser.get(page).text
     assert "There is no way to tell" in again
     assert "I have told" not in again
