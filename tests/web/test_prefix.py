@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.web.services import memory_service
 from tests.web.stage import Browser, Stage, make_runtime, make_stage
 
 PREFIX = "/book/praxis"
+ALIKE = 4
 _LED_TO = re.compile(r'(?:href|action|src|formaction)="(/[^"]*)"')
 
 
@@ -77,12 +79,17 @@ def there(under: Stage, clock: Clock) -> Iterator[Desk]:
 
 
 def crawl(browser: Browser, *begin: str) -> dict[str, int]:
-    """Open pages and all that they lead to, and return how each answered; links elsewhere are none of ours."""
-    waiting, answers = list(begin), dict[str, int]()
+    """Open pages and all that they lead to, and return how each answered; links elsewhere are none of ours.
+
+    Of a page that leads to itself for one more week or day, a few are opened.
+    """
+    waiting, answers, opened = list(begin), dict[str, int](), Counter[str]()
     while waiting:
         path = waiting.pop()
-        if path in answers:
+        page = path.partition("?")[0]
+        if path in answers or opened[page] == ALIKE:
             continue
+        opened[page] += 1
         answer = browser.get(path)
         answers[path] = answer.status_code
         if answer.location:
@@ -149,7 +156,7 @@ def test_what_only_begins_like_the_prefix_is_not_under_it(under: Stage) -> None:
     assert past(under).get(f"{PREFIX}s/signin").status_code == 404
     assert under.browser().get(f"{PREFIX}{PREFIX}/signin").status_code == 404
     home = under.browser().get(PREFIX)
-    assert home.location == f"{PREFIX}/sessions"
+    assert home.location == f"{PREFIX}/signin"
 
 
 @pytest.mark.parametrize("path", [paths.METRICS, paths.READINESS, paths.LIVENESS])
