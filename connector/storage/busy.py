@@ -78,6 +78,21 @@ def keep(db: Connection, calendar_id: UUID, times: Iterable[Busy], *, now: datet
     db.execute(raising(calendars, values).where(calendars.c.id == calendar_id))
 
 
+def events(db: Connection, calendar_id: UUID) -> Sequence[Busy]:
+    """Return the events that are known to stand in a calendar: what takes time there and has an address."""
+    own = (busy_times.c.calendar_id == calendar_id) & busy_times.c.href.is_not(None)
+    return [
+        Busy(
+            span=Span(start=row.starts_at, end=row.ends_at),
+            href=row.href,
+            nature=Nature(row.nature),
+            in_series=row.in_series,
+            occurrence=row.occurrence,
+        )
+        for row in db.execute(select(busy_times).where(own).order_by(busy_times.c.id))
+    ]
+
+
 class _Stored:
     """What was known of a calendar: each row is taken once, by the event that it is."""
 

@@ -167,13 +167,14 @@ class MemoryCalendar(MemoryEvents, MemoryPush):
             ]
 
     def busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
-        """Return when it is not free."""
+        """Return when it is not free, and of no time which event takes it."""
         before_request()
         with self._lock:
             self._ask("busy")
             intervals = self._busy_events(span)
             shown = [busy for busy in intervals if not (self.tentative_is_free and self._is_tentative(busy))]
-            return self._reading(shown, zone)
+            reading = self._reading(shown, zone)
+            return replace(reading, times=[Busy(span=one.span) for one in reading.times])
 
     def list_busy(self, span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         """Return each event that is not free, tentative ones too; asks as `busy` does."""

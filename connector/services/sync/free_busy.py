@@ -18,6 +18,7 @@ from sqlalchemy import Connection as Db
 from connector.domain.connection import Calendar, CalendarRole, ConnectionState
 from connector.domain.entry import EntryKey, EntryKind
 from connector.domain.facts import ConflictFound
+from connector.domain.free_times import merged
 from connector.domain.notice import Choice, Notice, NoticeKind, Recipient
 from connector.domain.offer import Alternative, Offer
 from connector.domain.people import CLOCK
@@ -246,7 +247,8 @@ def _keep_for_door(
 
 def _keep(db: Db, policy: Policy, calendar: Calendar, reading: BusyReading, *, until: datetime, now: datetime) -> None:
     """Store what a reading found, and what it could not read; tell the practitioner of conflicts."""
-    busy.keep(db, calendar.id, _foreign(db, policy, calendar, reading.times, now), now=now, until=until)
+    found = _with_known(busy.events(db, calendar.id), reading, _foreign(db, policy, calendar, reading.times, now), now)
+    busy.keep(db, calendar.id, found, now=now, until=until)
     unread.keep(db, calendar, reading.unreadable, now=now)
     _tell_conflicts(db, calendar, now)
     if busy.may_be_away(db, calendar.id) or absences.has_any(db, calendar.practitioner_id, now=now):
@@ -370,6 +372,28 @@ def _foreign(db: Db, policy: Policy, calendar: Calendar, busy_times: Iterable[Bu
             and not _is_probe(picture.calendar, busy_time.href)
         ):
             yield busy_time
+
+
+def _with_known(known: Sequence[Busy], reading: BusyReading, found: Iterable[Busy], now: datetime) -> Iterator[Busy]:
+    """Yield what was found, and the events known before that a reading does not tell to be gone.
+
+    Those are what it could not read, and what still takes time where it only tells when the calendar is not free.
+    """
+    unreadable = {event.href for event in reading.unreadable} - {one.href for one in reading.times}
+    taken = merged(one.span for one in reading.times) if all(one.href is None for one in reading.times) else ()
+    still = [one for one in known if one.href in unreadable or _is_taken(one.span, taken, now)]
+    yield from still
+    for one in found:
+        if one.href is None:
+            yield from (replace(one, span=span) for span in _without(one.span, (event.span for event in still)))
+        else:
+            yield one
+
+
+def _is_taken(span: Span, taken: Iterable[Span], now: datetime) -> bool:
+    """Whether all that is to come of a span lies in what is not free."""
+    start = max(span.start, now)
+    return any(one.start <= start and span.end <= one.end for one in taken)
 
 
 def _places(db: Db, practitioner_id: UUID, now: datetime) -> Mapping[EntryKey | None, frozenset[Span]]:

@@ -14,15 +14,16 @@ from connector.domain.notice import NoticeKind
 from connector.domain.session import Edit, Session
 from connector.domain.span import Span
 from connector.domain.standing import Nature
-from connector.errors import QuestionClosedError, RuleError
+from connector.errors import QuestionClosedError, RefusedError, RuleError
 from connector.services.scheduling import absences, sessions
 from connector.services.scheduling.conflicts import ANYTHING
 from connector.services.views.absences import open_absences, sessions_of
 from connector.services.views.explain import explain
 from connector.storage import absences as stored
+from connector.storage import busy
 from connector.storage.ledger import Kind
 from tests.counting import statements
-from tests.domain.examples import ATTESTED, KIM, NOW, when
+from tests.domain.examples import ATTESTED, KIM, NOW, PRACTICE, when
 from tests.services.connected import on_sqlite, read_free_busy, remote
 from tests.services.practice import KeptLetters, Practice
 
@@ -325,3 +326,49 @@ def test_a_reading_that_finds_nothing_new_writes_one_row_and_open_questions_take
         [page] = open_absences(db, practice.kim.id, now=practice.now)
     assert len(page.sessions) == 6
     assert len(asked_for) <= 7
+
+
+def test_a_calendar_that_tells_for_a_while_only_when_it_is_not_free_says_nothing_of_what_stands_there(
+    practice: Practice, private: Calendar
+) -> None:
+    practice.book(48)
+    away(practice)
+    absence = settled(practice, private)
+    with practice.database.begin() as db:  # by somebody who knows of it
+        later_known = sessions.book(
+            db,
+            practice.policy,
+            practitioner_id=practice.kim.id,
+            client_id=practice.alex.id,
+            when=when(50),
+            location=PRACTICE,
+            by=KIM,
+            now=practice.now,
+            consent=ANYTHING,
+        )
+
+    remote(practice, "private").fail(RefusedError("no lists just now"), on="busy")
+    read(practice, private)
+    pass_time(practice)
+    assert asked(practice) == absence
+    with practice.database.read() as db:
+        assert [one.span for one in busy.overlapping(db, practice.kim.id, DAY)] == [DAY]
+
+    read(practice, private)
+    pass_time(practice, minutes=20)
+    assert asked(practice) == absence
+    assert later_known.id not in [one.id for one in named(practice, absence)]
+    assert len(letters(practice)) == 1
+
+
+def test_what_a_calendar_shows_as_free_is_gone_however_it_tells(practice: Practice, private: Calendar) -> None:
+    practice.book(48)
+    href = away(practice)
+    absence = settled(practice, private)
+    remote(practice, "private").add_foreign(Span.of(DAY.start, timedelta(hours=1)))
+    remote(practice, "private").delete(href)
+    remote(practice, "private").fail(RefusedError("no lists just now"), on="busy")
+    read(practice, private)
+    pass_time(practice)
+    [gone] = known(practice)
+    assert (gone.id, gone.ended) == (absence.id, AbsenceEnd.GONE)

@@ -154,19 +154,19 @@ def test_a_probe_left_by_a_change_of_target_goes(practice: Practice, calendar: C
 def test_a_lagging_free_busy_is_not_taken_for_free(practice: Practice, calendar: Calendar) -> None:
     """Free/busy shows an event five seconds after it was written."""
     there = remote(practice)
-    written_at: dict[str | None, datetime] = {}
+    written_at: dict[Span, datetime] = {}
     busy = there.busy
 
     def on_write(moment: str, _action: object) -> None:
         if moment == "after":
-            for href in there.events:
-                written_at.setdefault(href, practice.now)
+            for event in there.events.values():
+                written_at.setdefault(event.span, practice.now)
 
     there.on_write = on_write
 
     def late(span: Span, *, zone: tzinfo = UTC) -> BusyReading:
         times = busy(span, zone=zone).times
-        return BusyReading(times=[one for one in times if practice.now - written_at[one.href] >= timedelta(seconds=5)])
+        return BusyReading(times=[one for one in times if practice.now - written_at[one.span] >= timedelta(seconds=5)])
 
     there.busy = late  # type: ignore[method-assign]  # the service's own answer, some seconds behind
     practice.wait(minutes=1)
