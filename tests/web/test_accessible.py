@@ -46,6 +46,7 @@ NO_PAGES = {
     "/metrics": "for programs",
     "/mine/<token>/cancel": "nobody's, unless the practice lets clients cancel by themselves",
     "/mine/<token>/session.ics": "a calendar, for programs",
+    "/mine/<token>/state": "an ETag, for the script",
     "/readyz": "for programs",
     "/robots.txt": "for programs",
     "/s/<token>": "leads on",
