@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import Enum, StrEnum, auto
 
 
@@ -57,9 +57,8 @@ def of_exchange(word: object) -> Standing:
     return _EXCHANGE.get(str(word).casefold(), Standing.BUSY)
 
 
-def nature_of(standings: Iterable[Standing]) -> Nature:
+def nature_of(standings: Collection[Standing]) -> Nature:
     """Return what an event that says this may mean; what is never an absence is none, whatever else it says."""
-    said = set(standings)
-    if said & {Standing.FOCUS, Standing.ELSEWHERE}:
+    if Standing.FOCUS in standings or Standing.ELSEWHERE in standings:
         return Nature.NEVER
-    return Nature.OUT_OF_OFFICE if Standing.OUT_OF_OFFICE in said else Nature.ORDINARY
+    return Nature.OUT_OF_OFFICE if Standing.OUT_OF_OFFICE in standings else Nature.ORDINARY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -77,7 +77,8 @@ class Event:
 def read(component: Component, setting: Setting) -> Event | Unreadable | None:
     """Return an event; a fault if it says not even when it starts; None if it takes no time and says no more."""
     guesses = setting.zones.guesses
-    standings = tuple(_standings(component, setting.owner))
+    exchange = _exchange(component)
+    standings = tuple(_standings(component, exchange, setting.owner))
     takes_time = all(standing.takes_time for standing in standings)
     start_line = component.first("DTSTART")
     try:
@@ -89,7 +90,7 @@ def read(component: Component, setting: Setting) -> Event | Unreadable | None:
         start=start,
         length=_NO_TIME,
         takes_time=takes_time,
-        nature=nature_of((*standings, *_called(component))),
+        nature=nature_of(_called(component, exchange, standings)),
         sequence=_sequence(component.value("SEQUENCE")),
         component=component,
         is_occurrence=component.first("RECURRENCE-ID") is not None,
@@ -164,25 +165,32 @@ def _read_rules(event: Event, setting: Setting) -> None:
             event.faults.append(Unreadable.RULE)
 
 
-def _standings(component: Component, owner: AbstractSet[str]) -> Iterator[Standing]:
+def _standings(component: Component, exchange: Standing | None, owner: AbstractSet[str]) -> Iterator[Standing]:
     """Yield what an event says of its time; Exchange's own word counts where the standard's is left out."""
     if component.value("STATUS").upper() == "CANCELLED":
         yield Standing.CANCELLED
     transparency = component.value("TRANSP").upper()
     if transparency == "TRANSPARENT":
         yield Standing.FREE
-    elif not transparency:
-        yield of_exchange(component.value("X-MICROSOFT-CDO-BUSYSTATUS"))
+    elif exchange and not transparency:
+        yield exchange
     for line in component.all("ATTENDEE"):
         if (line.parameter("PARTSTAT") or "").upper() == "DECLINED" and called(line) & owner:
             yield Standing.DECLINED
 
 
-def _called(component: Component) -> Iterator[Standing]:
-    """Yield what services call an event in words of their own, whatever the standard's property says of its time."""
-    yield of_exchange(component.value("X-MICROSOFT-CDO-BUSYSTATUS"))
+def _exchange(component: Component) -> Standing | None:
+    """Return what Exchange's own word says of an event; None if it has none."""
+    line = component.first("X-MICROSOFT-CDO-BUSYSTATUS")
+    return of_exchange(line.value) if line else None
+
+
+def _called(component: Component, exchange: Standing | None, standings: Sequence[Standing]) -> list[Standing]:
+    """Return what an event says, and what services call it in their own words whatever the standard's property says."""
+    called = [*standings, exchange] if exchange else [*standings]
     if component.first("X-NEXTCLOUD-OUT-OF-OFFICE") is not None:
-        yield Standing.OUT_OF_OFFICE
+        called.append(Standing.OUT_OF_OFFICE)
+    return called
 
 
 def called(line: Line) -> set[str]:
