@@ -56,7 +56,7 @@ def sign_in(link: str, *, trusted: bool) -> str | None:
     entered = _enter(link, Role.PRACTITIONER, trusted=trusted)
     if entered is None:
         return None
-    here = _own(cookie.pop(_NEXT_PAGE, None))
+    here = _taken(of_support=False)
     own = (page for page in (_own(entered.wanted), here) if page is not None and not _is_of_support(page))
     return next(own, url_for("week.show"))
 
@@ -69,6 +69,7 @@ def sign_in_support(link: str) -> str | None:
     entered = _enter(link, Role.SUPPORT, trusted=False)
     if entered is None:
         return None
+    _taken(of_support=True)
     wanted = _own(entered.wanted)
     return wanted if wanted is not None and _is_of_support(wanted) else url_for("support.search")
 
@@ -94,6 +95,14 @@ def wanted(*, of_support: bool = False) -> str | None:
     """Return the page that this browser had wanted to see before it was sent to sign in; None for none."""
     found = _own(cookie.get(_NEXT_PAGE))
     return found if found is not None and _is_of_support(found) is of_support else None
+
+
+def _taken(*, of_support: bool) -> str | None:
+    """Return the same and forget it; a page of the other role stays wanted until somebody signs in for that."""
+    found = wanted(of_support=of_support)
+    if found is not None:
+        del cookie[_NEXT_PAGE]
+    return found
 
 
 def _is_of_support(path: str) -> bool:

@@ -127,6 +127,14 @@ def test_one_browser_may_be_both_and_signs_out_of_one_alone(desk: Stage) -> None
     assert browser.get("/support").location == "/support/signin"
 
 
+def test_the_page_of_support_that_was_wanted_is_still_so_after_a_practitioner_has_signed_in(desk: Stage) -> None:
+    browser = desk.browser()
+    assert browser.get(page_of(desk)).location == "/support/signin"
+    assert browser.post(desk.sign_in_link(desk.ada)).location == "/"
+    assert browser.post(link_of(desk, browser=browser)).location == page_of(desk)
+    assert browser.post(link_of(desk, browser=browser)).location == "/support"
+
+
 def test_a_copied_cookie_lets_nobody_in_once_its_owner_has_signed_out(desk: Stage) -> None:
     browser, thief = signed_in(desk), desk.browser()
     cookie = browser.http.get_cookie("pencilled")
