@@ -34,7 +34,8 @@ class TextsAgreement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Attributes:
         at: When they did.
-        by: Who says so, or where they did; empty where the operator has entered it.
+        by: Who says so, or where they did; empty where the operator has entered it, and for a key of one practitioner
+            also where somebody else may have, with whom the client has sessions, too.
     """
 
     at: datetime
@@ -140,7 +141,7 @@ def listed(call: Call[None, PersonQuery], db: Connection) -> ClientList:
     after = call.cursor.after_instant()
     rows = views.clients(db, sought(call), after=after, most=call.cursor.wanted)
     shown, following = call.cursor.page(rows, views.place)
-    return ClientList(items=[_body(person) for person in shown], next=following)
+    return ClientList(items=[_body(person) for person in views.as_seen(db, shown, of=call.within)], next=following)
 
 
 @resource.post(
@@ -169,7 +170,7 @@ def add(call: Call[NewClientBody, None], db: Connection) -> Answer:
 )
 def show(call: Call[None, None], db: Connection, client_id: UUID) -> ClientBody:
     """Whoever is retired, or was erased, is found, too."""
-    return _body(people.client(db, client_id, of=call.within))
+    return _shown(call, db, client_id)
 
 
 @resource.patch(
@@ -179,13 +180,17 @@ def show(call: Call[None, None], db: Connection, client_id: UUID) -> ClientBody:
     body=ClientChangesBody,
     answers={200: ClientBody},
     summary="Change a client",
-    refuses=("client_not_found", "client_erased", "consent_ended", *_REFUSES),
+    refuses=("client_not_found", "client_erased", "consent_ended", "client_contact_shared", *_REFUSES),
     example=ClientChangesBody(email="alex@new.example"),
 )
 def change(call: Call[ClientChangesBody, None], db: Connection, client_id: UUID) -> ClientBody:
-    """At a new address they are told at once what is still true; what they were given by the former one ends."""
+    """At a new address they are told at once what is still true; what they were given by the former one ends.
+
+    Whoever has sessions with several practitioners has their address and number changed by a key of the whole
+    installation alone.
+    """
     found = people.client(db, client_id, of=call.within)
-    return _changed(call, db, found.id, _values(call.body))
+    return _changed(call, db, found, _values(call.body))
 
 
 @resource.put(
@@ -194,7 +199,7 @@ def change(call: Call[ClientChangesBody, None], db: Connection, client_id: UUID)
     body=ClientStateBody,
     answers={200: ClientBody, 201: ClientBody},
     summary="Have a client be as you know them",
-    refuses=("client_erased", "consent_ended", *_REFUSES),
+    refuses=("client_erased", "consent_ended", "client_contact_shared", *_REFUSES),
     example=ClientStateBody(name="Alex Okoro", email="alex@client.example", zone="Europe/London"),
 )
 def put(call: Call[ClientStateBody, None], db: Connection, external_id: str) -> Answer:
@@ -210,10 +215,10 @@ def put(call: Call[ClientStateBody, None], db: Connection, external_id: str) -> 
             if found is None:
                 raise
     values = _values(call.body)
-    if people.is_so(found, values):
+    if people.is_so(found, _known(call, db, found, values)):
         call.matched = True
-        return Answer(body=_body(found))
-    return Answer(body=_changed(call, db, found.id, values))
+        return Answer(body=_shown(call, db, found.id))
+    return Answer(body=_changed(call, db, found, values))
 
 
 @resource.delete(
@@ -239,7 +244,7 @@ def remove(call: Call[None, RemoveQuery], db: Connection, client_id: UUID) -> Cl
         call.afterwards(lambda: erasing.remember(call.runtime.database, call.runtime.witness, found.id))
     else:
         people.retire_client(db, found.id, by=call.by, now=call.now, match=call.match)
-    return _shown(db, found.id)
+    return _shown(call, db, found.id)
 
 
 @resource.post(
@@ -248,13 +253,14 @@ def remove(call: Call[None, RemoveQuery], db: Connection, client_id: UUID) -> Cl
     edits=True,
     answers={200: ClientBody},
     summary="Have a retired client take bookings again",
-    refuses=("client_not_found", "client_erased"),
+    refuses=("client_not_found", "client_erased", "client_of_others"),
 )
 def unretire(call: Call[None, None], db: Connection, client_id: UUID) -> ClientBody:
     """Whoever is not retired does already."""
     found = people.client(db, client_id, of=call.within)
+    people.check_theirs_alone(db, found.id, of=call.within)
     people.unretire_client(db, found.id, by=call.by, now=call.now, match=call.match)
-    return _shown(db, found.id)
+    return _shown(call, db, found.id)
 
 
 def _added(call: Call[Any, Any], db: Connection, wanted: ClientStateBody, external_id: str | None) -> Answer:
@@ -263,13 +269,21 @@ def _added(call: Call[Any, Any], db: Connection, wanted: ClientStateBody, extern
     return Answer(body=_body(added), status=201, location=f"/clients/{added.id}")
 
 
-def _changed(call: Call[Any, Any], db: Connection, client_id: UUID, values: dict[str, Any]) -> ClientBody:
-    people.change_client(db, client_id, values, by=call.by, now=call.now, match=call.match)
-    return _shown(db, client_id)
+def _changed(call: Call[Any, Any], db: Connection, found: Client, values: dict[str, Any]) -> ClientBody:
+    values = _known(call, db, found, values)
+    people.change_client(db, found.id, values, by=call.by, now=call.now, match=call.match, of=call.within)
+    return _shown(call, db, found.id)
 
 
-def _shown(db: Connection, client_id: UUID) -> ClientBody:
-    return _body(people.client(db, client_id, of=None))
+def _shown(call: Call[Any, Any], db: Connection, client_id: UUID) -> ClientBody:
+    [seen] = views.as_seen(db, [people.client(db, client_id, of=call.within)], of=call.within)
+    return _body(seen)
+
+
+def _known(call: Call[Any, Any], db: Connection, found: Client, values: dict[str, Any]) -> dict[str, Any]:
+    """Have an agreement that is given back as it was shown stay as it is, with whoever it did not name."""
+    [seen] = views.as_seen(db, [found], of=call.within)
+    return values | {"consent": found.consent} if values.get("consent") == seen.consent else values
 
 
 def _values(body: ClientStateBody | ClientChangesBody) -> dict[str, Any]:

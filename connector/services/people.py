@@ -371,7 +371,7 @@ def check_contact_theirs(db: Connection, client_id: UUID, *, of: UUID | None) ->
     if of is not None and people.has_others(db, client_id, of):
         raise InUseError(
             "This client has had sessions with somebody else, too, whose letters go to the same address. Only whoever "
-            "runs the installation, or its support, changes it.",
+            "runs the installation changes it.",
             code="client_contact_shared",
         )
 
@@ -380,6 +380,7 @@ def check_theirs_alone(db: Connection, client_id: UUID, *, of: UUID | None) -> N
     """Raise InUseError for a client who has sessions with others than the practitioner who asks, if one does."""
     if of is not None and people.has_others(db, client_id, of):
         raise InUseError(
-            "This client has had sessions with somebody else, too. Only a key of the whole installation removes them.",
+            "This client has had sessions with somebody else, too. Only whoever runs the installation retires them, "
+            "takes them back or erases them.",
             code="client_of_others",
         )

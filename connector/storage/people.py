@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -161,8 +161,14 @@ def is_known_to(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
 
 def has_others(db: Connection, client_id: UUID, practitioner_id: UUID) -> bool:
     """Whether a client has, or had, a session with another practitioner than this one."""
-    others = (sessions.c.client_id == client_id) & (sessions.c.practitioner_id != practitioner_id)
-    return db.execute(select(sessions.c.id).where(others)).first() is not None
+    return bool(shared_with_others(db, [client_id], practitioner_id))
+
+
+def shared_with_others(db: Connection, client_ids: Collection[UUID], practitioner_id: UUID) -> frozenset[UUID]:
+    """Return which of these clients have, or had, a session with another practitioner than this one."""
+    others = sessions.c.client_id.in_(client_ids) & (sessions.c.practitioner_id != practitioner_id)
+    found = db.execute(select(sessions.c.client_id).where(others).distinct()) if client_ids else ()
+    return frozenset(row.client_id for row in found)
 
 
 def _known_to(practitioner_id: UUID | ColumnElement[Any]) -> ColumnElement[bool]:

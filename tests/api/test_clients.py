@@ -211,8 +211,34 @@ def test_who_is_also_somebody_elses_client_is_not_removed_by_one_of_them(
     for practitioner in (installed.ada, installed.bob):
         installed.book(installed.at(20, 9), client=shared, practitioner=practitioner)
     adas = key([Scope.SESSIONS], practitioner=installed.ada.id)
-    answer = adas.delete(f"/clients/{shared.id}", match="*")
-    assert (answer.status_code, code(answer)) == (409, "client_of_others")
+    before = installed.everything()
+    for change in ({"email": "elsewhere@client.example"}, {"phone": "+4930654321"}):
+        answer = adas.patch(f"/clients/{shared.id}", change, match="*")
+        assert (answer.status_code, code(answer)) == (409, "client_contact_shared")
+    for answer in (
+        adas.delete(f"/clients/{shared.id}", match="*"),
+        adas.post(f"/clients/{shared.id}/unretire", match="*"),
+    ):
+        assert (answer.status_code, code(answer)) == (409, "client_of_others")
+    assert installed.everything() == before
+
+
+def test_who_says_that_texts_were_agreed_to_is_named_to_no_other_practitioner_of_the_client(
+    installed: Stage, api: Program, key: MakesKeys
+) -> None:
+    agreed = {"at": "2026-01-02T09:00:00Z", "by": installed.bob.name}
+    path = f"/clients/{installed.kim.id}"
+    api.patch(path, {"phone": "+4930123456", "texts_agreed": agreed}, match="*")
+    adas = key([Scope.READ, Scope.SESSIONS], practitioner=installed.ada.id)
+    assert adas.get(path).json["texts_agreed"] == agreed  # type: ignore[index]  # nobody else's client
+    installed.book(installed.at(20, 9), practitioner=installed.bob)
+    unnamed = agreed | {"by": ""}
+    assert adas.get(path).json["texts_agreed"] == unnamed  # type: ignore[index]
+    assert adas.get("/clients").json["items"][0]["texts_agreed"] == unnamed  # type: ignore[index]
+    changed = adas.patch(path, {"name": "Kim N.", "texts_agreed": unnamed}, match="*")
+    assert changed.json["texts_agreed"] == unnamed  # type: ignore[index]
+    bobs = key([Scope.READ], practitioner=installed.bob.id)
+    assert bobs.get(path).json["texts_agreed"] == api.get(path).json["texts_agreed"] == agreed  # type: ignore[index]
 
 
 def test_two_programs_that_put_the_same_client_at_once_make_one(on_either: Stage) -> None:

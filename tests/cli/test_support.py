@@ -18,6 +18,9 @@ def test_somebody_is_named_listed_and_removed(cli: Cli) -> None:
 def test_mistakes_are_told_in_words(cli: Cli) -> None:
     cli.ok("support", "add", *ROBIN)
     assert "Somebody of support has the address" in cli.refused("support", "add", "Other", "Robin@example.org")
+    taken = cli.refused("support", "add", "robin HALE", "other@example.org")
+    assert "Somebody of support is called robin HALE already." in taken
+    assert [one["email"] for one in cli.json("support", "list")] == [ROBIN[1]]
     assert "no @" in cli.refused("support", "add", "Robin", "robin")
     assert "pencilled support list" in cli.refused("support", "remove", "sam@example.org")
 

@@ -394,7 +394,7 @@ def test_a_clients_own_page_is_shown_to_that_client_alone(within: Stage, users: 
         answer = browser.get(path)
         assert answer.status_code == 200
         assert tells_nothing(answer.text)
-        assert f'href="{SIGN_IN}?next=/mine/' in answer.text
+        assert f'href="{SIGN_IN}?next={path}"' in answer.text  # of cancelling, too, by its own token
         assert "ETag" not in answer.headers
     users.client_id = "client-13"
     for path in paths:

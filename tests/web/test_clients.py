@@ -207,6 +207,10 @@ def test_whom_others_see_as_well_is_retired_by_none_of_them(stage: Stage) -> Non
     ada.post(f"/sessions/{stage.session.id}/cancel", {"reason": ""})
     assert ada.post(path(stage, "retire"), page="/clients").status_code == 409
     assert not client(stage).retired
+    with stage.runtime.database.begin() as db:
+        people.retire_client(db, stage.kim.id, now=stage.now)
+    assert ada.post(path(stage, "unretire"), page="/clients").status_code == 409
+    assert client(stage).retired
 
 
 def test_a_thousand_clients_and_sessions_are_a_few_statements_and_small_pages(stage: Stage) -> None:

@@ -14,7 +14,8 @@ from werkzeug.test import TestResponse
 from connector.domain.facts import CalendarResumed, ConflictAccepted, SessionLookedAt, SessionMoved
 from connector.domain.notice import NoticeKind, PauseReason
 from connector.domain.offer import OfferState
-from connector.domain.people import Actor, Role
+from connector.domain.people import Actor, Medium, Role
+from connector.services.scheduling import session_links
 from connector.storage import calendars, offers, timeline
 from tests.counting import statements
 from tests.web.desk import Desk
@@ -68,6 +69,11 @@ def test_an_agreed_time_stands_at_once_and_both_are_told_who_entered_it(stage: S
     assert told[NoticeKind.SUPPORT_MOVED].to.address == stage.ada.email
     theirs = stage.signed_in().get(f"/sessions/{stage.session.id}").text
     assert "Robin Hale (support)" in theirs
+    token = session_links.token(stage.runtime.seal, stage.session.id, Medium.EMAIL, reader=stage.kim.email)
+    clients = stage.browser().get(f"/mine/{token}").text
+    assert "Support has moved the session for you to" in clients
+    assert "Robin" not in clients
+    assert WHY not in clients
 
 
 def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_saved(stage: Stage) -> None:

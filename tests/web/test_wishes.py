@@ -120,6 +120,12 @@ def test_a_practitioner_agrees_to_one_of_the_times(stage: Stage) -> None:
     browser.post(f"{where}/agree", {"which": "1"}, page=f"{where}/agree?which=1")
     assert stage.stored_session().when == second
     assert browser.get(f"{where}/agree?which=7").status_code == 404
+    before = stage.everything()
+    assert browser.post(f"{where}/agree", {"which": "1"}, page=where).status_code == 303  # once more is the same
+    another = browser.post(f"{where}/agree", {"which": "0"}, page=where)
+    assert another.status_code == 409
+    assert "You have agreed to one of these times already." in another.text
+    assert stage.everything() == before
 
 
 def test_what_waits_is_shown_where_the_practitioner_looks(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +13,16 @@ from connector.domain.people import Client, Practitioner
 from connector.storage import people
 from connector.storage.people import SoughtPeople
 
-__all__ = ["SoughtPeople", "client_called", "clients", "place", "practitioner_called", "practitioners", "seek"]
+__all__ = [
+    "SoughtPeople",
+    "as_seen",
+    "client_called",
+    "clients",
+    "place",
+    "practitioner_called",
+    "practitioners",
+    "seek",
+]
 Place = tuple[datetime, UUID]
 
 
@@ -31,6 +41,22 @@ def practitioners(db: Connection, sought: SoughtPeople, *, after: Place | None, 
 def clients(db: Connection, sought: SoughtPeople, *, after: Place | None, most: int) -> Sequence[Client]:
     """Return a page of clients, likewise."""
     return people.seek_clients(db, sought, after=after, most=most)
+
+
+def as_seen(db: Connection, found: Sequence[Client], *, of: UUID | None) -> Sequence[Client]:
+    """Return clients as a practitioner sees them; of None, as they are.
+
+    Of a client with sessions elsewhere, too, they are not told who else says that texts were agreed to.
+    """
+    if of is None:
+        return found
+    shared = people.shared_with_others(db, [one.id for one in found if one.consent is not None and one.consent.by], of)
+    own = people.practitioner(db, of).name if shared else ""
+    return [_unnamed(one) if one.id in shared and one.consent and one.consent.by != own else one for one in found]
+
+
+def _unnamed(client: Client) -> Client:
+    return replace(client, consent=replace(client.consent, by="") if client.consent else None)
 
 
 def place(person: Practitioner | Client) -> Place:
