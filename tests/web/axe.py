@@ -11,6 +11,7 @@ from selenium import webdriver
 
 from tests.conftest import missing
 from tests.messages.collecting import ROOT
+from tests.web.pictures import be
 
 AXE = ROOT / ".venv/node/node_modules/axe-core/axe.min.js"
 _RUN = """
@@ -47,8 +48,5 @@ def faults(chromium: webdriver.Chrome, *only: str) -> list[str]:
 
 def show(chromium: webdriver.Chrome, address: str, *, size: tuple[int, int], dark: bool = False) -> None:
     """Open a page on a screen of this size, in this light."""
-    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    be(chromium, size, theme="dark" if dark else "light")
     chromium.get(address)

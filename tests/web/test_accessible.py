@@ -24,7 +24,7 @@ from tests.conftest import Clock
 from tests.test_authorization import TABLE
 from tests.web.axe import faults, prepare, show
 from tests.web.desk import Desk
-from tests.web.pictures import keep_picture, showing
+from tests.web.pictures import keep_pictures, showing
 from tests.web.stage import stage_of
 from tests.web.test_browser import PHONE, Door, chromium, door
 from tests.web.test_languages import WALKS, germans
@@ -128,7 +128,7 @@ def test_the_design_system_is_accessible_in_both_themes_and_on_any_screen(lookin
             assert looking.execute_script(
                 "return document.documentElement.scrollWidth <= document.documentElement.clientWidth"
             )
-            keep_picture(looking, f"design-{size[0]}{'-dark' if dark else ''}")
+        keep_pictures(looking, "design")
         looking.get("about:blank")
     finally:
         demo.stop()
@@ -142,11 +142,11 @@ def test_every_state_of_every_page_is_accessible_in_both_themes(
 ) -> None:
     here: Desk = request.getfixturevalue("there" if language == "english" else "germans")
     pages = {f"{n:02} {name}": text for n, (name, text) in enumerate(WALKS[walk](here))}
-    assert _faults(looking, door, pages, dark=True) == {}
+    assert _faults(looking, door, pages, dark=True, prefix=f"{language} {walk}") == {}
 
 
 def _faults(
-    chromium: webdriver.Chrome, door: tuple[Door, str], pages: dict[str, str], *, dark: bool = False
+    chromium: webdriver.Chrome, door: tuple[Door, str], pages: dict[str, str], *, dark: bool = False, prefix: str = ""
 ) -> dict[str, list[str]]:
     """Return what is wrong with each page on a phone; on a wide screen and in the dark, what may differ there."""
     served, address = door
@@ -155,15 +155,10 @@ def _faults(
     for n, name in enumerate(pages):
         show(chromium, f"{address}/{n}", size=PHONE)
         wrong = faults(chromium)
-        keep_picture(chromium, _file(name, "phone"))
         if dark:
             show(chromium, f"{address}/{n}", size=WIDE, dark=True)
             wrong += faults(chromium, "color-contrast")
-            keep_picture(chromium, _file(name, "wide-dark"))
+        keep_pictures(chromium, re.sub(r"[^a-z0-9]+", "-", f"{prefix} {name}".lower()).strip("-"))
         if wrong:
             found[name] = wrong
     return found
-
-
-def _file(name: str, screen: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + f"-{screen}"

@@ -13,6 +13,7 @@ from flask import Flask
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -20,10 +21,9 @@ from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.ui import WebDriverWait
 
 from connector.domain.offer import OfferState
-from connector.services.views.sessions import session_page
 from tests.conftest import missing
 from tests.serving import served
-from tests.web.pictures import keep_picture
+from tests.web.pictures import be
 from tests.web.stage import Stage
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class Page:
     def __init__(self, chromium: webdriver.Chrome, address: str) -> None:
         self.chromium = chromium
         self.taps = 0  # how often something was pressed or ticked
+        self.typed = 0  # how many fields were typed into
         self.width = 0
         self._address = address
         self._size = PHONE
@@ -125,10 +126,7 @@ class Page:
     def be(self, size: tuple[int, int], *, dark: bool = False) -> None:
         """Take the size of a device and the light it is used in."""
         self._size, self.width = size, size[0]
-        metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
-        self.chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        be(self.chromium, size, theme="dark" if dark else "light", mobile=size[0] < 600)
 
     def open(self, path: str) -> None:
         self.chromium.get(self._address + path)
@@ -176,6 +174,35 @@ class Page:
         box.send_keys(Keys.SPACE)
         assert box.is_selected()
 
+    def take(self, first: str, *, down: int = 0, name: str | None = None) -> None:
+        """Go to a group of which one is taken, by its first, and from there to another: Tab reaches one of a group."""
+        self.taps += 1
+        self.tab_to(first).send_keys(*[Keys.ARROW_DOWN] * down or [Keys.SPACE])
+        taken = self.chromium.switch_to.active_element
+        assert taken.is_selected()
+        assert taken.accessible_name.startswith(name or first)
+
+    def write(self, name: str, text: str) -> None:
+        """Go to a field by keyboard, and type something in place of what stands in it."""
+        self.typed += 1
+        field = self.tab_to(name)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+
+    def enter(self, name: str, value: str) -> None:
+        """Go to a picker by keyboard and type a date or a time, as browsers of one country or another take them.
+
+        Args:
+            value: As pages send it; nothing empties the picker.
+        """
+        self.typed += 1
+        field = self.tab_to(name)
+        for keys in _keys(value):
+            ActionChains(self.chromium).send_keys(*[Keys.ARROW_LEFT] * 5, *keys).perform()
+            if field.get_property("value") == value:
+                return
+        raise AssertionError(f"{value} cannot be typed into {name}")
+
     def press(self, name: str, *, nth: int = 1, to: str) -> None:
         """Go to something by keyboard, press Enter, and wait for the page with that heading."""
         self.taps += 1
@@ -215,6 +242,20 @@ class Page:
         self.be(self._size)
 
 
+def _keys(value: str) -> Iterator[list[str]]:
+    """Yield what may have to be typed into a picker, each part going on to the next by itself."""
+    if not value:
+        yield [Keys.DELETE, Keys.ARROW_RIGHT] * 3
+    elif ":" in value:
+        hour, minute = map(int, value.split(":"))
+        yield [f"{hour:02}{minute:02}"]
+        yield [f"{(hour + 11) % 12 + 1:02}{minute:02}{'AP'[hour // 12]}"]
+    else:
+        year, month, day = value.split("-")
+        yield [day, month, year]
+        yield [month, day, year]
+
+
 def test_a_client_accepts_the_second_of_three_by_keyboard_on_a_phone(page: Page, stage: Stage) -> None:
     offer = stage.offer()
     page.open(stage.link(offer))
@@ -248,52 +289,6 @@ def test_a_client_can_think_again_before_saying_no(page: Page, stage: Stage, way
     page.press(way, to="?")
     page.press(yes, to=to)
     page.check()
-
-
-def offer_three(page: Page, stage: Stage) -> None:
-    """Offer three of the suggested times from the session's page, and count how often something is pressed for it."""
-    page.press("Offer alternatives", to="Offer alternatives")
-    page.check()
-    keep_picture(page.chromium, f"offering-{page.width}")
-    for day in ("Tuesday, 10 March", "Wednesday, 11 March", "Thursday, 12 March"):
-        page.tick(day)
-    page.press("Continue", to="Check your draft")
-    page.check()
-    assert "Nothing has been sent, and no time is held." in page.text
-    page.press("Send to Kim Noor", to="Session with Kim Noor")
-    page.check()
-    assert "The offer is sent." in page.text
-    with stage.runtime.database.read() as db:
-        session_page_ = session_page(db, stage.runtime.policy, stage.ada.id, stage.session.id, now=stage.now)
-    assert session_page_.open is not None
-    sent = [a.alternative.when for a in session_page_.open.alternatives]
-    assert sent == [stage.at(8, 15), stage.at(9, 15), stage.at(10, 15)]
-
-
-def test_a_practitioner_signs_in_and_offers_three_free_times_with_six_taps(page: Page, stage: Stage) -> None:
-    page.open("/signin")
-    page.check()
-    page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="")
-    page.open(f"/sessions/{stage.session.id}")
-    page.check()
-    page.taps = 0
-    offer_three(page, stage)
-    print(f"{page.taps} taps from the session's page until three times are offered")
-    assert page.taps <= 6
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("size", [PHONE, (1280, 900)], ids=["phone", "desk"])
-def test_three_free_times_are_offered_without_a_script(page: Page, stage: Stage, size: tuple[int, int]) -> None:
-    page.be(size)
-    page.open(stage.sign_in_link(stage.ada))
-    page.press("Sign in now", to="")
-    page.open(f"/sessions/{stage.session.id}")
-    page.taps = 0
-    with page.without_scripts():
-        offer_three(page, stage)
-    assert page.taps <= 6
 
 
 def test_every_page_of_the_practitioner_can_be_used_by_everybody(page: Page, stage: Stage, tmp_path: Path) -> None:
