@@ -15,7 +15,7 @@
     │ ├ OfferClosedError          the offer has ended; carries how
     │ ├ CodeRefusedError          who answers has not shown the code that was sent to them
     │ ├ AssertionRefusedError     what a host says of who is present proves nothing
-    │ ├ StaleAnswerError          the page showed a time that has moved since
+    │ ├ StaleAnswerError          the page showed something else than what applies by now
     │ ├ QuestionClosedError       a question to the practitioner has been decided already
     │ ├ RequestError              a program's request is not as it has to be; carries the status it is answered with
     │ └ InnerAddressError         a URL that leads into an inner network
@@ -262,7 +262,7 @@ class OfferClosedError(RuleError):
 
 
 class StaleAnswerError(RuleError):
-    """The answer was given to a time that has moved since the page was shown."""
+    """The page showed something else than what applies by now: a time that has moved, an offer that has ended."""
 
     status = 409
 

@@ -36,6 +36,12 @@ class BookingForm:
     error: str = ""
     kind_error: str = ""
 
+    @property
+    def focus(self) -> str:
+        """Where whoever corrects it begins: the first field that is marked; empty if none is."""
+        marks = {"time": self.time.error, "place": self.place.error, "kind": self.kind_error}
+        return next((name for name, is_marked in marks.items() if is_marked), "")
+
 
 @pages.route("", methods=["GET", "POST"])
 def book() -> ResponseReturnValue:

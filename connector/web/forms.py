@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from connector.domain.facts import Attestation
 from connector.domain.people import Level
@@ -29,6 +29,7 @@ _WHO, _CHANNEL = Sentence("Who agreed"), Sentence("How they told you")
 YEARS = range(2000, 2101)
 _LONGEST_LINE = 200
 _TIME_FIELDS = ("date", "time", "minutes", "which")
+_T = TypeVar("_T")
 _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
 
 
@@ -170,11 +171,15 @@ class PlaceInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementInput:
-    """That the client has agreed to a time, as typed: who said so, when, and by which channel."""
+    """That the client has agreed to a time, as typed: who said so, when, and by which channel.
+
+    `errors` says what is wrong, by field.
+    """
 
     who: str = ""
     agreed_at: str = ""
     channel: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_form(cls, form: Mapping[str, str]) -> Self:
@@ -187,16 +192,16 @@ class AgreementInput:
         local = now.astimezone(zone_named(zone)).replace(tzinfo=None, second=0)
         return cls(who=who, agreed_at=local.isoformat(timespec="minutes"))
 
-    def read(self, *, zone: str, now: datetime) -> Attestation:
-        """Return who attests that the client has agreed.
-
-        Raises: RuleError if something is missing, cannot be read, or lies in the future.
-        """
-        return Attestation(
-            who=one_line(self.who, label=_WHO, field="who", required=True),
-            at=past_moment(self.agreed_at, zone=zone, now=now),
-            channel=one_line(self.channel, label=_CHANNEL, field="channel", required=True),
+    def checked(self, *, zone: str, now: datetime) -> tuple[Attestation | None, Self]:
+        """Return who attests that the client has agreed, and the fields with all that is wrong with them."""
+        errors: dict[str, str] = {}
+        who = _read(lambda: one_line(self.who, label=_WHO, field="who", required=True), "who", errors)
+        at = _read(lambda: past_moment(self.agreed_at, zone=zone, now=now), "agreed_at", errors)
+        channel = _read(
+            lambda: one_line(self.channel, label=_CHANNEL, field="channel", required=True), "channel", errors
         )
+        attestation = Attestation(who=who, at=at, channel=channel) if who and at and channel else None
+        return attestation, replace(self, errors=errors)
 
 
 def local_time(date: str, time: str) -> datetime:
@@ -224,6 +229,15 @@ def past_moment(text: str, *, zone: str, now: datetime) -> datetime:
     when = When.at(local_time(date, time), zone=zone, duration=timedelta(minutes=1), fold=1)
     check_agreed(when.span.start, now)
     return when.span.start
+
+
+def _read(read: Callable[[], _T], name: str, errors: dict[str, str]) -> _T | None:
+    """Return what a field says; None if something is wrong with it, which is noted under its name."""
+    try:
+        return read()
+    except RuleError as error:
+        errors[name] = visit.refusal(error)
+        return None
 
 
 def _no_time() -> RuleError:

@@ -55,10 +55,13 @@ def confirm(token: str, choice: str) -> ResponseReturnValue:
 def _answer(token: str, page: QuestionPage, answer: Answer) -> ResponseReturnValue:
     runtime, agreement = visit.runtime(), AgreementInput.from_form(request.form)
     now, by = runtime.clock(), Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
+    attestation = None
+    if answer is Answer.AGREED and page.is_open:
+        attestation, agreement = agreement.checked(zone=page.session.when.zone, now=now)
+        if attestation is None:
+            return _confirm(token, page, answer, agreement, status=422)
     try:
-        is_attested = answer is Answer.AGREED and page.is_open
-        attestation = agreement.read(zone=page.session.when.zone, now=now) if is_attested else None
-        if is_attested and page.question.moved_to is not None:
+        if attestation is not None and page.question.moved_to is not None:
             runtime.read_busy(page.practitioner.id, [page.question.moved_to])
         with runtime.database.begin() as db:
             questions.answer(
@@ -100,7 +103,13 @@ def _to_show(token: str) -> ResponseReturnValue:
 
 
 def _confirm(
-    token: str, page: QuestionPage, answer: Answer, agreement: AgreementInput, *, error: RuleError | None = None
+    token: str,
+    page: QuestionPage,
+    answer: Answer,
+    agreement: AgreementInput,
+    *,
+    error: RuleError | None = None,
+    status: int = 200,
 ) -> ResponseReturnValue:
     policy, now = visit.runtime().policy, visit.runtime().clock()
     body = speaking.render(
@@ -117,7 +126,7 @@ def _confirm(
         error=visit.refusal(error) if error else "",
         conflict=error.key if isinstance(error, ConflictError) else "",
     )
-    return body, visit.status_of(error) if error else 200
+    return body, visit.status_of(error) if error else status
 
 
 def _reader(page: QuestionPage) -> Teller:

@@ -11,15 +11,15 @@ from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.domain.facts import MoveReason
-from connector.domain.session import Edit, Location, Session
-from connector.domain.span import When
-from connector.errors import ConflictError, NotFoundError, PastSpanError, RuleError
+from connector.domain.session import Edit, Session
+from connector.errors import NotFoundError, RuleError, StaleAnswerError, TimeTakenError
 from connector.language.messages import marked
 from connector.language.telling import Teller
 from connector.sentence import Sentence
 from connector.services import consent
 from connector.services.scheduling import sessions
 from connector.services.scheduling.conflicts import Consent
+from connector.services.scheduling.sessions import Foreseen
 from connector.services.views import page_states
 from connector.services.views.listed import Show, session_pages
 from connector.services.views.sessions import SessionPage, own_session, session_called, session_page
@@ -34,10 +34,8 @@ _CHANGED = marked(
     "so once more."
 )
 
-_OFFER_CHANGED = marked(
-    "An offer to your client was sent since this page was opened, and would end with this. Read what is said of it "
-    "above, and save once more. Nothing has been saved yet."
-)
+_NO_REASON = marked("Say why the time changes: the client has agreed to it, or you are correcting a mistake.")
+_IN_PAST = marked("This time lies in the past. If that is right, tick the box below and save again.")
 
 pages = Blueprint("sessions", __name__, url_prefix=paths.SESSIONS)
 pages.before_request(visit.require)
@@ -45,15 +43,59 @@ pages.before_request(visit.require)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeForm:
-    """The form that moves a session, as typed."""
+    """The form that moves a session, as typed, with what is wrong at each of its fields; `error` with none of them."""
 
     time: TimeInput
     place: PlaceInput
     reason: str = ""
+    reason_error: str = ""
     agreement: AgreementInput = AgreementInput()
     override: bool = False
-    ask_override: bool = False
+    override_error: str = ""
     error: str = ""
+
+    @property
+    def focus(self) -> str:
+        """Where whoever corrects it begins: the first field that is marked; empty if none is."""
+        marks = {
+            "time": self.time.error,
+            "reason": self.reason_error,
+            "agreement": self.agreement.errors,
+            "override": self.override_error,
+            "place": self.place.error,
+        }
+        return next((name for name, is_marked in marks.items() if is_marked), "")
+
+    def checked(self, session: Session, now: datetime) -> tuple[Edit | None, TimeForm]:
+        """Return what is to be changed, and the form with all that is wrong with it."""
+        when, time = self.time.checked(session.when.zone)
+        place, place_input = self.place.checked()
+        form = replace(self, time=time, place=place_input)
+        is_correction, attestation = form.reason == MoveReason.CORRECTION, None
+        if when == session.when:
+            pass
+        elif is_correction:
+            if when is not None and when.span.start <= now and not form.override:
+                form = replace(form, override_error=speaking.say(_IN_PAST))
+        elif form.reason == MoveReason.AGREED:
+            attestation, agreement = form.agreement.checked(zone=session.when.zone, now=now)
+            _, time = self.time.checked(session.when.zone, after=now)
+            form = replace(form, agreement=agreement, time=time)
+        else:
+            form = replace(form, reason_error=speaking.say(_NO_REASON))
+        if form.focus:
+            return None, form
+        reason = MoveReason.CORRECTION if is_correction else MoveReason.AGREED
+        return (
+            Edit(when=when, location=place, reason=reason, attestation=attestation, override_past=form.override),
+            form,
+        )
+
+    def refused(self, error: RuleError) -> TimeForm:
+        """Return the form with what was refused, at the field that it is about."""
+        if isinstance(error, TimeTakenError) or error.field == "when":
+            return replace(self, time=self.time.refused(error))
+        return replace(self, error=visit.refusal(error))
 
 
 @pages.get("")
@@ -101,29 +143,17 @@ def time(session_id: UUID) -> ResponseReturnValue:
     page, now = load(session_id), visit.runtime().clock()
     if not visit.acting():
         return _time_form(page, _time_filled(page, now))
-    form = _time_from_form()
-    when, time_input = form.time.checked(page.session.when.zone)
-    place, place_input = form.place.checked()
-    form = replace(form, time=time_input, place=place_input)
-    if when is None or place_input.error:
+    edit, form = _time_from_form().checked(page.session, now)
+    if edit is None:
         return _time_form(page, form, status=422)
-    if when != page.session.when and not _is_offer_shown(page):
-        return _time_form(page, replace(form, error=speaking.say(_OFFER_CHANGED)), status=409)
     try:
-        return _save(page, _edit(form, page.session, when, now, place=place))
+        return _save(page, edit, foreseen=_foreseen())
     except NotFoundError:
         raise
-    except ConflictError as error:
-        return _time_form(page, replace(form, time=form.time.refused(error)), status=visit.status_of(error))
+    except StaleAnswerError as error:  # the form says how it stands now
+        return _time_form(load(session_id), form.refused(error), status=visit.status_of(error))
     except RuleError as error:
-        past = isinstance(error, PastSpanError) and form.reason == MoveReason.CORRECTION
-        text = (
-            speaking.say("This time lies in the past. If that is right, tick the box below and save again.")
-            if past
-            else visit.refusal(error)
-        )
-        form = replace(form, error=text, ask_override=past or form.override)
-        return _time_form(page, form, status=visit.status_of(error))
+        return _time_form(page, form.refused(error), status=visit.status_of(error))
 
 
 @pages.route("/<uuid:session_id>/location", methods=["GET", "POST"])
@@ -227,9 +257,13 @@ def _page(session_id: UUID) -> str:
     return speaking.render("sessions/show.html", page=page, reader=reader_of(page), now=now, state=state)
 
 
-def _is_offer_shown(page: SessionPage) -> bool:
-    """Whether the form said which offer ends with it; one that was sent meanwhile it has not."""
-    return page.open is None or request.form.get("offer") == str(page.open.offer.id)
+def _foreseen() -> Foreseen:
+    """Return which offer the form said to end with it."""
+    text = request.form.get("offer", "")
+    try:
+        return Foreseen(offer_id=UUID(text) if text else None)
+    except ValueError:
+        raise NotFoundError("There is no such offer.", code="offer_not_found") from None
 
 
 def _time_filled(page: SessionPage, now: datetime) -> TimeForm:
@@ -251,28 +285,7 @@ def _time_from_form() -> TimeForm:
     )
 
 
-def _edit(form: TimeForm, session: Session, when: When, now: datetime, *, place: Location | None) -> Edit:
-    correcting = form.reason == MoveReason.CORRECTION
-    attestation = None
-    if when != session.when:
-        if form.reason not in (MoveReason.AGREED, MoveReason.CORRECTION):
-            raise RuleError(
-                "Say why the time changes: the client has agreed to it, or you are correcting a mistake.",
-                code="reason_not_chosen",
-                field="reason",
-            )
-        if not correcting:
-            attestation = form.agreement.read(zone=session.when.zone, now=now)
-    return Edit(
-        when=when,
-        location=place,
-        reason=MoveReason.CORRECTION if correcting else MoveReason.AGREED,
-        attestation=attestation,
-        override_past=form.override,
-    )
-
-
-def _save(page: SessionPage, edit: Edit) -> ResponseReturnValue:
+def _save(page: SessionPage, edit: Edit, *, foreseen: Foreseen | None = None) -> ResponseReturnValue:
     runtime, session = visit.runtime(), page.session
     if edit.when is not None and edit.when != session.when:
         runtime.read_busy(session.practitioner_id, [edit.when])
@@ -280,7 +293,7 @@ def _save(page: SessionPage, edit: Edit) -> ResponseReturnValue:
     with runtime.database.begin() as db:
         own_session(db, visit.practitioner_id(), session.id)
         by, now = visit.actor(db), runtime.clock()
-        saved = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=now, consent=consent)
+        saved = sessions.edit(db, runtime.policy, session.id, edit, by=by, now=now, consent=consent, foreseen=foreseen)
     if saved == session:
         flash(speaking.say("Nothing has changed, so nobody was told."), "done")
     else:

@@ -22,13 +22,14 @@ from connector.domain.facts import Attestation, MoveReason
 from connector.domain.people import Actor, Role
 from connector.domain.session import Edit, Session
 from connector.domain.span import instant
-from connector.errors import ConflictError, NotFoundError, RuleError
+from connector.errors import NotFoundError, RuleError, TimeTakenError
 from connector.language.messages import marked
 from connector.language.telling import Teller
 from connector.sentence import Sentence
 from connector.services import support
 from connector.services.scheduling import answers, sessions
 from connector.services.scheduling.conflicts import Consent
+from connector.services.scheduling.sessions import Foreseen
 from connector.services.views import support as views
 from connector.web import presence, speaking, visit
 from connector.web.forms import CHANNELS, AgreementInput, TimeInput, one_line
@@ -148,7 +149,14 @@ class MoveForm:
     time: TimeInput
     agreement: AgreementInput
     reason: str = ""
-    errors: tuple[str, ...] = ()
+    reason_error: str = ""
+    error: str = ""
+
+    @property
+    def focus(self) -> str:
+        """Where whoever corrects it begins: the first field that is marked; empty if none is."""
+        marks = {"time": self.time.error, "agreement": self.agreement.errors, "reason": self.reason_error}
+        return next((name for name, is_marked in marks.items() if is_marked), "")
 
 
 @pages.route("/sessions/<uuid:session_id>/move", methods=["GET", "POST"])
@@ -170,24 +178,20 @@ def move(session_id: UUID) -> ResponseReturnValue:
     )
     when, time = form.time.checked(zone, after=now)
     form = replace(form, time=time)
-    agreed, by, errors = _agreed(form, zone, now)
+    agreed, by, form = _agreed(form, zone, now)
     if when is None or agreed is None or by is None:
-        return _move_form(session_id, replace(form, errors=errors)), 422
+        return _move_form(session_id, form), 422
     return _move(session_id, session, form, Edit(when=when, reason=MoveReason.AGREED, attestation=agreed), by)
 
 
-def _agreed(form: MoveForm, zone: str, now: datetime) -> tuple[Attestation | None, Actor | None, tuple[str, ...]]:
-    """Return who attests the agreement and who acts; None where that cannot be, and everything that is wrong."""
-    attestation, by, errors = None, None, []
+def _agreed(form: MoveForm, zone: str, now: datetime) -> tuple[Attestation | None, Actor | None, MoveForm]:
+    """Return who attests the agreement and who acts, None where that cannot be; and the form with all that is wrong."""
+    attestation, agreement = form.agreement.checked(zone=zone, now=now)
+    form = replace(form, agreement=agreement)
     try:
-        attestation = form.agreement.read(zone=zone, now=now)
+        return attestation, _by(_name()), form
     except RuleError as error:
-        errors.append(visit.refusal(error))
-    try:
-        by = _by(_name())
-    except RuleError as error:
-        errors.append(visit.refusal(error))
-    return attestation, by, tuple(errors)
+        return attestation, None, replace(form, reason_error=visit.refusal(error))
 
 
 def _move(session_id: UUID, session: Session, form: MoveForm, edit: Edit, by: Actor) -> ResponseReturnValue:
@@ -197,14 +201,23 @@ def _move(session_id: UUID, session: Session, form: MoveForm, edit: Edit, by: Ac
     consent = Consent(shown=request.form.get("despite", ""))
     try:
         with runtime.database.begin() as db:
-            saved = sessions.edit(db, runtime.policy, session_id, edit, by=by, now=runtime.clock(), consent=consent)
+            saved = sessions.edit(
+                db,
+                runtime.policy,
+                session_id,
+                edit,
+                by=by,
+                now=runtime.clock(),
+                consent=consent,
+                foreseen=Foreseen(offer_id=_identity("offer") if request.form.get("offer") else None),
+            )
     except NotFoundError:
         raise
-    except ConflictError as error:
-        refused = replace(form, time=form.time.refused(error))
-        return _move_form(session_id, refused), visit.status_of(error)
     except RuleError as error:
-        refused = replace(form, errors=(visit.refusal(error),))
+        is_about_time = isinstance(error, TimeTakenError) or error.field == "when"
+        refused = (
+            replace(form, time=form.time.refused(error)) if is_about_time else replace(form, error=visit.refusal(error))
+        )
         return _move_form(session_id, refused), visit.status_of(error)
     if saved == session:
         flash(speaking.say("Nothing has changed, so nobody was told."), "done")

@@ -51,7 +51,10 @@ def test_an_agreed_time_stands_at_once_and_both_are_told_who_entered_it(stage: S
     offer, browser = stage.offer(), looking(stage)
     stage.mail()
     sent = len(stage.runtime.sender.letters)  # type: ignore[attr-defined]
-    done = move(stage, browser)
+    unaware = move(stage, browser)
+    assert (unaware.status_code, "An offer was sent to the client since" in unaware.text) == (409, True)
+    assert stage.stored(offer).state is OfferState.OPEN, "that it ends was not said before"
+    done = move(stage, browser, {"offer": str(offer.id)})
     assert (done.status_code, done.location) == (303, page_of(stage))
     assert stage.stored_session().when == stage.at(8, 16)
     assert stage.stored(offer).state is OfferState.WITHDRAWN

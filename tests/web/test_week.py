@@ -121,10 +121,42 @@ def test_an_edit_says_first_what_becomes_of_the_open_offer(stage: Stage) -> None
     assert "that offer ends" in shown(ada, own)
     refused = ada.post(own, {**form, "offer": ""})
     assert refused.status_code == 409
-    assert "An offer to your client was sent since this page was opened" in refused.text
+    assert "An offer was sent to the client since this page was opened" in refused.text
+    assert "that offer ends" in refused.text, "the form says how it stands by now"
     assert stage.stored(offer).held
     assert ada.post(own, {**form, "offer": str(offer.id)}).status_code == 303
     assert not stage.stored(offer).held
+
+
+def test_an_edit_that_spoke_of_an_offer_which_its_client_has_answered_since_saves_nothing(stage: Stage) -> None:
+    ada, own, offer = stage.signed_in(), f"/sessions/{stage.session.id}/time", stage.offer()
+    form = {"date": stage.at(8, 9).local.date().isoformat(), "time": "09:00", "minutes": "50", "reason": "correction"}
+    chosen = offer.alternatives[0]
+    with stage.runtime.database.begin() as db:
+        answers.accept(db, stage.runtime.policy, offer.id, chosen.id, by=stage.by, now=stage.now)
+    refused = ada.post(own, {**form, "offer": str(offer.id)})
+    assert refused.status_code == 409
+    assert "has ended since, and its client may have chosen a time" in refused.text
+    assert stage.stored_session().when == chosen.when
+    assert ada.post(own, {**form, "offer": "nonsense"}).status_code == 404
+
+
+def test_what_is_wrong_with_an_edit_is_said_all_at_once_and_the_focus_is_on_the_first(stage: Stage) -> None:
+    ada, own = stage.signed_in(), f"/sessions/{stage.session.id}/time"
+    wrong = {"date": "2026-02-01", "time": "09:00", "minutes": "50", "reason": "agreed", "who": "", "agreed_at": ""}
+    refused = ada.post(own, {**wrong, "place_kind": "online", "place_text": "http://plain.example.org"})
+    assert refused.status_code == 422
+    said = (
+        "has already passed",
+        "Who agreed: please fill",
+        "Give both a date",
+        "How they told you: please",
+        "https://",
+    )
+    assert [text for text in said if text not in refused.text] == []
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', refused.text) == ["date"]
+    again = ada.post(own, {**wrong, "date": "2026-03-10", "reason": ""})
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', again.text) == ["reason"]
 
 
 def test_a_session_is_booked_and_its_client_told(stage: Stage) -> None:
@@ -148,6 +180,7 @@ def test_what_is_wrong_with_a_booking_is_said_all_at_once_and_nothing_is_saved(s
         "Choose which of the two it is.",
     ):
         assert said in refused.text
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', refused.text) == ["date"]
     assert stage.everything()["sessions"] == before
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from connector.domain.people import Actor
 from connector.domain.session import Edit, Location, Session, SessionKind, SessionWithOffers
 from connector.domain.span import When
 from connector.domain.text import check_external_id
-from connector.errors import NotFoundError, RuleError
+from connector.errors import NotFoundError, RuleError, StaleAnswerError
 from connector.sentence import Sentence
 from connector.services import standstill
 from connector.services.policy import Policy
@@ -26,6 +26,13 @@ from connector.services.scheduling import conflicts
 from connector.services.scheduling.conflicts import NOT_ASKED, Consent
 from connector.storage import people, published
 from connector.storage import sessions as stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What whoever gives a session another time was told before: which open offer ends with it, None for no offer."""
+
+    offer_id: UUID | None
 
 
 def book(
@@ -91,11 +98,14 @@ def edit(
     by: Actor,
     now: datetime,
     consent: Consent = NOT_ASKED,
+    foreseen: Foreseen | None = None,
 ) -> Session:
     """Change time, place or both at once; an open offer ends when the time changes.
 
+    `foreseen`: what was said of that before; None if nobody was told anything, as programs are not.
+
     Raises: NotFoundError, PastSpanError, TimeTakenError, RuleError (no attestation, cancelled session); ConflictError
-        for a new time, see `conflicts`.
+        for a new time, see `conflicts`; StaleAnswerError if something else would happen than was foreseen.
     """
     case = load(db, policy, session_id, now=now)
     transition = session_rules.edit(case.session, edit, by=by, now=now)
@@ -103,6 +113,8 @@ def edit(
         return case.session
     facts, moves = transition.facts, any(isinstance(fact, SessionMoved) for fact in transition.facts)
     if moves:
+        if foreseen is not None:
+            _check_foreseen(foreseen, case.open)
         times = [transition.session.when]
         findings = conflicts.check(db, policy, case.practitioner.id, times, consent=consent, now=now)
         facts = (*facts, *conflicts.accepted(findings, by=by, now=now, session_id=session_id))
@@ -183,6 +195,23 @@ def call(db: Connection, session_id: UUID, external_id: str | None) -> None:
     """
     check_external_id(external_id)
     stored.name(db, session_id, external_id)
+
+
+def _check_foreseen(foreseen: Foreseen, ending: Offer | None) -> None:
+    """Raise StaleAnswerError if another offer ends than was said, or none any more."""
+    if foreseen.offer_id == (ending.id if ending is not None else None):
+        return
+    if ending is None:
+        raise StaleAnswerError(
+            "The offer that this page spoke of has ended since, and its client may have chosen a time. Look at how it "
+            "stands now, and save once more if the new time is still right. Nothing has been saved yet.",
+            code="offer_ended_since",
+        )
+    raise StaleAnswerError(
+        "An offer was sent to the client since this page was opened, and would end with this. Read what is said of it "
+        "above, and save once more. Nothing has been saved yet.",
+        code="offer_sent_since",
+    )
 
 
 def not_found() -> NotFoundError:
