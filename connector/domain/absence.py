@@ -19,13 +19,14 @@ from connector.domain.standing import Nature
 from connector.errors import QuestionClosedError
 
 SETTLING = timedelta(minutes=10)  # so long every part must have kept its edges
+REWRITTEN = timedelta(hours=1)  # what is gone and back where it was within it was written anew, not taken back
 SHORTEST_DAY = timedelta(hours=20)  # what lasts less takes no whole day, however clocks are changed in it
 _DAY = timedelta(days=1)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # of what began before, the days since then tell as much
 
 
 class AbsenceState(StrEnum):
-    """Where the question about an absence stands; every state but open is final."""
+    """Where the question about an absence stands; only one that ended since its absence was gone is asked again."""
 
     OPEN = "open"
     ANSWERED = "answered"
@@ -140,11 +141,13 @@ class Verdict:
     Attributes:
         absence: As it stands now.
         new: Whether it is asked about for the first time.
-        added: The sessions that it had not named before: only they are worth a letter.
+        again: Whether the question had ended, and stands again with all that it names.
+        added: The sessions that nobody was asked about before: only they are worth a letter.
     """
 
     absence: Absence
     new: bool = False
+    again: bool = False
     added: frozenset[Place] = frozenset()
 
 
@@ -256,14 +259,12 @@ class _Looking:
         for one in waiting:
             if one not in standing:
                 self._end(one, AbsenceEnd.OVER)
-        found = {part.key for group in groups for part in group}
+        left = [one for one in standing if any(_is_about(one, group) for group in groups)]
         for one in standing:
-            if not one.keys & found:
+            if one not in left:
                 self._end(one, AbsenceEnd.GONE)
-        left = [one for one in standing if one.keys & found]
         for group in groups:
-            keys = {part.key for part in group}
-            own = [one for one in left if one.keys & keys]
+            own = [one for one in left if _is_about(one, group)]
             left = [one for one in left if one not in own]
             self._look(group, own)
         return Outlook(
@@ -296,8 +297,12 @@ class _Looking:
             return
         for one in own[1:]:
             self._end(one, AbsenceEnd.UNITED)
-        named = {place for one in self._known if one.keys & keys for place in one.places}
-        if first is None:
+        named = {place for one in self._known if _is_back(one, group) for place in one.places}
+        gone = next((one for one in self._known if one.ended is AbsenceEnd.GONE and _is_back(one, group)), None)
+        if first is None and gone is not None:
+            again = replace(gone, state=AbsenceState.OPEN, ended=None, ended_at=None, keys=keys, places=places)
+            self._others.append(Verdict(absence=again, again=True, added=places - named))
+        elif first is None:
             first = Absence(
                 id=uuid4(),
                 practitioner_id=self._practitioner_id,
@@ -324,6 +329,23 @@ class _Looking:
 def _names(group: Sequence[Part], session: Concerned) -> bool:
     """Whether an absence names a session: it was there before what overlaps it was seen."""
     return any(part.span.overlaps(session.span) and part.was_booked_before(session) for part in group)
+
+
+def _is_about(absence: Absence, group: Sequence[Part]) -> bool:
+    """Whether a question is about an absence that stands: it shares an event with it, or has the very same edges."""
+    return any(part.key in absence.keys for part in group) or absence.span == _hull(group)
+
+
+def _is_back(absence: Absence, group: Sequence[Part]) -> bool:
+    """Whether an absence that was asked about stands, though it may have been gone for a while.
+
+    Programs delete what they put elsewhere: without an event of its own, it was gone for a short while only.
+    """
+    if absence.ended is not AbsenceEnd.GONE or absence.ended_at is None:
+        return _is_about(absence, group)
+    if any(part.key in absence.keys for part in group):
+        return True
+    return absence.span == _hull(group) and max(part.history.since for part in group) - absence.ended_at <= REWRITTEN
 
 
 def _hull(group: Sequence[Part]) -> Span:

@@ -21,7 +21,7 @@ from connector.errors import ExistsError, InUseError, RuleError
 from connector.sentence import Sentence
 from connector.services import capabilities, consent, conversations, duplicates, standstill
 from connector.services.duplicates import ANYBODY, Acceptance
-from connector.services.recording import keep_times_anew, make_calendars_due
+from connector.services.recording import keep_times_anew, make_absences_due, make_calendars_due
 from connector.services.signing_in import browsers
 from connector.services.signing_in.log import Event, note
 from connector.storage import calendars, offers, people, sessions, timeline, working_hours
@@ -210,6 +210,7 @@ def change_practitioner(
         keep_times_anew(db, changed, now=now)
     if changed.zone != before.zone:
         working_hours.raise_version(db, changed.id)
+        make_absences_due(db, changed.id, now=now)  # on another wall, other days are whole ones
     if changed.locale != before.locale:  # in which their entries are named
         make_calendars_due(db, changed.id, now=now)
     names = _different(before, changed)

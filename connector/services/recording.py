@@ -38,6 +38,7 @@ from connector.services import beliefs, conversations, notices, standstill
 from connector.services.policy import Policy
 from connector.storage import (
     absences,
+    busy,
     calendars,
     client_mails,
     ledger,
@@ -178,9 +179,7 @@ def record(
     timeline.append(db, case.practitioner.id, decision.facts)
     _make_offers_due(db, policy, decision, case.practitioner.id, now)
     _make_questions_due(db, decision)
-    if any(isinstance(fact, _PLACING) for fact in decision.facts) and absences.has_any(
-        db, case.practitioner.id, now=now
-    ):
+    if any(isinstance(fact, _PLACING) for fact in decision.facts):
         make_absences_due(db, case.practitioner.id, now=now)
     if not quiet:
         _tell(db, case, decision, now)
@@ -286,8 +285,13 @@ def make_busy_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> No
 
 
 def make_absences_due(db: Connection, practitioner_id: UUID, *, now: datetime) -> None:
-    """Have it looked what a practitioner is to be asked about their absences."""
-    ledger.touch(db, Key(Kind.ABSENCE, str(practitioner_id)), due_at=now)
+    """Have it looked what a practitioner is to be asked about their absences, if there may be any.
+
+    Whatever changes which sessions an absence concerns calls this: a decision about a session, what a reading found, a
+    calendar that comes to concern sessions or no longer does, another zone, on whose wall a day is a whole one.
+    """
+    if busy.has_parts(db, practitioner_id, now=now) or absences.has_open(db, practitioner_id):
+        ledger.touch(db, Key(Kind.ABSENCE, str(practitioner_id)), due_at=now)
 
 
 def _with_question_ended(case: Case, decision: Decision, now: datetime) -> Decision:

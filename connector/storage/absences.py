@@ -25,12 +25,17 @@ def add(db: Connection, absence: Absence) -> None:
 
 
 def save(db: Connection, absence: Absence) -> None:
-    """Store what has become of an open question.
+    """Store what has become of a question that is open, or ended since its absence was gone.
 
-    Raises: QuestionClosedError if it had ended already.
+    Raises: QuestionClosedError if it had been answered, or had ended otherwise.
     """
-    still_open = (absences.c.id == absence.id) & (absences.c.state == AbsenceState.OPEN.value)
-    query = update(absences).where(still_open).values(_changing(absence)).returning(absences.c.id)
+    may_change = (absences.c.state == AbsenceState.OPEN.value) | (absences.c.ended == AbsenceEnd.GONE.value)
+    query = (
+        update(absences)
+        .where(absences.c.id == absence.id, may_change)
+        .values(_changing(absence))
+        .returning(absences.c.id)
+    )
     if db.execute(query).first() is None:
         raise QuestionClosedError("This question was answered a moment ago.", code="question_answered_just_now")
     if absence.is_open:
@@ -62,10 +67,10 @@ def open_of_practitioner(db: Connection, practitioner_id: UUID, *, now: datetime
     return _selected(db, (absences.c.practitioner_id == practitioner_id) & is_open)
 
 
-def has_any(db: Connection, practitioner_id: UUID, *, now: datetime) -> bool:
-    """Whether a practitioner was asked about an absence that is not over."""
-    lasts = (absences.c.practitioner_id == practitioner_id) & (absences.c.ends_at > now)
-    return db.execute(select(absences.c.id).where(lasts).limit(1)).first() is not None
+def has_open(db: Connection, practitioner_id: UUID) -> bool:
+    """Whether a question waits for a practitioner, or has not ended yet."""
+    is_open = (absences.c.practitioner_id == practitioner_id) & (absences.c.state == AbsenceState.OPEN.value)
+    return db.execute(select(absences.c.id).where(is_open).limit(1)).first() is not None
 
 
 def placed_at(db: Connection, session_ids: Collection[UUID]) -> Mapping[UUID, datetime]:

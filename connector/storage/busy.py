@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from connector.domain.absence import SHORTEST_DAY, History, Part, PartKey
 from connector.domain.connection import ConnectionState
@@ -53,14 +53,16 @@ class BlindSpot:
 def keep(db: Connection, calendar_id: UUID, times: Iterable[Busy], *, now: datetime, until: datetime) -> None:
     """Store when a calendar is not free from now until then; an event that was known before stays the same row.
 
-    Two events at the same time are two: whoever has accepted one has not accepted the other. Only what has changed is
+    So does one that a program has deleted and put at another address: then nothing but the address has changed. Two
+    events at the same time are two: whoever has accepted one has not accepted the other. Only what has changed is
     written; what begins later than was read stays as it was known.
     """
     own = busy_times.c.calendar_id == calendar_id
     stored = _Stored(db.execute(select(busy_times).where(own).order_by(busy_times.c.id)).all(), until)
     new, changed = [], []
-    for one in sorted(times, key=lambda one: one.span):
-        row = stored.taken(one)
+    found = [(one, stored.taken(one)) for one in sorted(times, key=lambda one: one.span)]
+    for one, known in found:
+        row = known or stored.rewritten(one)
         values = _values(one, row, now)
         if row is None:
             new.append({"calendar_id": calendar_id, **values})
@@ -99,6 +101,7 @@ class _Stored:
     def __init__(self, rows: Iterable[Row[Any]], until: datetime) -> None:
         self._until = until
         self._rows: dict[tuple[Any, Any], list[Row[Any]]] = defaultdict(list)
+        self._gone: dict[tuple[Any, ...], list[Row[Any]]] = defaultdict(list)
         for row in rows:
             self._rows[row.href, row.occurrence].append(row)
 
@@ -114,6 +117,18 @@ class _Stored:
         row = next(same, rows[0] if rows and one.href is not None else None)
         if row is not None:
             rows.remove(row)
+        return row
+
+    def rewritten(self, one: Busy) -> Row[Any] | None:
+        """Take the row of an event that is not there any more where another one says the very same; call it last."""
+        if not self._gone:
+            for left in (left for rows in self._rows.values() for left in rows):
+                self._gone[left.starts_at, left.ends_at, left.nature, left.in_series].append(left)
+        same = self._gone[one.span.start, one.span.end, one.nature.value, one.in_series]
+        row = next((row for row in same if row.href is not None), None) if one.href is not None else None
+        if row is not None:
+            same.remove(row)
+            self._rows[row.href, row.occurrence].remove(row)
         return row
 
 
@@ -154,11 +169,10 @@ _MAY_BE_AWAY = or_(
 )
 
 
-def parts(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[Part]:
-    """Return what may say, in the calendars of a practitioner's whose events concern sessions, that they are away."""
-    query = (
-        select(busy_times)
-        .join(calendars, calendars.c.id == busy_times.c.calendar_id)
+def _telling(query: Select[Any], practitioner_id: UUID, now: datetime) -> Select[Any]:
+    """Have a query of busy times find those that may say that a practitioner is away."""
+    return (
+        query.join(calendars, calendars.c.id == busy_times.c.calendar_id)
         .join(connections, connections.c.id == calendars.c.connection_id)
         .where(
             calendars.c.practitioner_id == practitioner_id,
@@ -169,8 +183,17 @@ def parts(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[P
             busy_times.c.ends_at > now,
             _MAY_BE_AWAY,
         )
-        .order_by(busy_times.c.starts_at, busy_times.c.id)
     )
+
+
+def has_parts(db: Connection, practitioner_id: UUID, *, now: datetime) -> bool:
+    """Whether anything in the calendars of a practitioner's may say that they are away."""
+    return db.execute(_telling(select(busy_times.c.id), practitioner_id, now).limit(1)).first() is not None
+
+
+def parts(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[Part]:
+    """Return what may say, in the calendars of a practitioner's whose events concern sessions, that they are away."""
+    query = _telling(select(busy_times), practitioner_id, now).order_by(busy_times.c.starts_at, busy_times.c.id)
     return [
         Part(
             key=PartKey(row.calendar_id, row.href, row.occurrence),
@@ -181,12 +204,6 @@ def parts(db: Connection, practitioner_id: UUID, *, now: datetime) -> Sequence[P
         )
         for row in db.execute(query)
     ]
-
-
-def may_be_away(db: Connection, calendar_id: UUID) -> bool:
-    """Whether something in a calendar may say that its practitioner is away."""
-    query = select(busy_times.c.id).where(busy_times.c.calendar_id == calendar_id, _MAY_BE_AWAY).limit(1)
-    return db.execute(query).first() is not None
 
 
 def read_at(db: Connection, practitioner_id: UUID) -> Mapping[UUID, datetime | None]:

@@ -13,7 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.domain import absence as rules
-from connector.domain.absence import SETTLING, Absence, AbsenceState, Concerned, History, Part, PartKey, Place
+from connector.domain.absence import (
+    REWRITTEN,
+    SETTLING,
+    Absence,
+    AbsenceState,
+    Concerned,
+    History,
+    Part,
+    PartKey,
+    Place,
+)
 from connector.domain.facts import AbsenceAnswer, AbsenceEnd
 from connector.domain.span import Span
 from connector.domain.standing import Nature, Standing, nature_of
@@ -99,6 +109,8 @@ class Model:
     sessions: dict[UUID, Concerned] = field(default_factory=dict)
     absences: dict[UUID, Absence] = field(default_factory=dict)
     mailed: list[tuple[frozenset[PartKey], Place]] = field(default_factory=list)
+    gone_at: dict[Span, datetime] = field(default_factory=dict)  # when a question last ended since nothing stood there
+    mailed_at: dict[tuple[Span, Place], datetime] = field(default_factory=dict)
     read_at: datetime | None = None
 
     def read(self) -> None:
@@ -135,7 +147,12 @@ class Model:
     def take(self, verdict: rules.Verdict) -> None:
         absence = verdict.absence
         assert verdict.new != (absence.id in self.absences)
+        if not verdict.new:
+            before = self.absences[absence.id]
+            assert before.is_open or (verdict.again and before.ended is AbsenceEnd.GONE)
         self.absences[absence.id] = absence
+        if absence.ended is AbsenceEnd.GONE:
+            self.gone_at[absence.span] = self.now
         assert verdict.added <= absence.places
         if not absence.is_open:
             assert not verdict.added
@@ -152,6 +169,25 @@ class Model:
         for place in verdict.added:
             assert not any(place == other and keys & absence.keys for keys, other in self.mailed)
             self.mailed.append((absence.keys, place))
+            last, gone_at = self.mailed_at.get((absence.span, place)), self.gone_at.get(absence.span)
+            if last is not None:  # about the same time only where it was gone for more than a while
+                assert gone_at is not None
+                assert last <= gone_at < self.now - REWRITTEN
+            self.mailed_at[absence.span, place] = self.now
+
+    def rename(self, name: str, *, is_seen: bool) -> None:
+        """Have a program put an event elsewhere; it may be looked at in between."""
+        span = self.events.pop(name, None)
+        if is_seen:
+            self.read()
+            self.look()
+        if span is not None:
+            self.events[next(one for one in "abcde" if one not in self.events and one != name)] = span
+
+    def keep(self) -> None:
+        """Answer all that is asked: the sessions take place."""
+        for one in self.open_ones():
+            self.absences[one.id] = rules.answer(one, AbsenceAnswer.KEEP, now=self.now)
 
     def open_ones(self) -> Sequence[Absence]:
         return [one for one in self.absences.values() if one.is_open]
@@ -160,7 +196,8 @@ class Model:
 _STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.sampled_from("abc"), st.integers(0, 6), st.integers(1, 4)),
-        st.tuples(st.just("drop"), st.sampled_from("abc"), st.just(0), st.just(0)),
+        st.tuples(st.just("rename"), st.sampled_from("abcde"), st.integers(0, 1), st.just(0)),
+        st.tuples(st.just("drop"), st.sampled_from("abcde"), st.just(0), st.just(0)),
         st.tuples(st.just("book"), st.sampled_from("stuv"), st.integers(0, 9), st.just(0)),
         st.tuples(st.just("cancel"), st.sampled_from("stuv"), st.just(0), st.just(0)),
         st.tuples(st.just("keep"), st.just(""), st.just(0), st.just(0)),
@@ -177,6 +214,8 @@ def run(steps: Sequence[tuple[str, str, int, int]]) -> None:
         match what:
             case "put":
                 model.events[name] = Span.of(day(at), length * DAY)
+            case "rename":
+                model.rename(name, is_seen=at == 1)
             case "drop":
                 model.events.pop(name, None)
             case "book":
@@ -185,11 +224,10 @@ def run(steps: Sequence[tuple[str, str, int, int]]) -> None:
             case "cancel":
                 model.sessions.pop(session_id, None)
             case "keep":
-                for one in model.open_ones():
-                    model.absences[one.id] = rules.answer(one, AbsenceAnswer.KEEP, now=model.now)
+                model.keep()
             case _:
                 model.now += at * MINUTE
-        if what in ("put", "drop"):
+        if what in ("put", "rename", "drop"):
             model.now += timedelta(seconds=1)
             model.read()
         model.look()

@@ -55,7 +55,7 @@ def begin(db: Db, policy: Policy, connection_id: UUID, *, by: Actor, now: dateti
         for kind in _READING:
             ledger.forget(db, Key(kind, str(calendar.id)))
         _drop_questions(db, policy, calendar, by=by, now=now)
-        make_absences_due(db, calendar.practitioner_id, now=now)
+    make_absences_due(db, connection.practitioner_id, now=now)
     target = calendars.target(db, connection_id)
     ledger.touch(db, Key(Kind.CALENDAR, str(target.id)), due_at=now, lane=target.lane)
 
@@ -209,5 +209,6 @@ def _delete(db: Db, connection: Connection, *, by: Actor, now: datetime) -> None
             ledger.forget(db, Key(kind, str(calendar.id)))
     if not calendars.remove_connection(db, connection.id):
         return
+    make_absences_due(db, connection.practitioner_id, now=now)  # nobody has been here before where access was lost
     fact = Disconnected(at=now, by=by, connection_id=connection.id, label=connection.label, left_behind=left_behind)
     timeline.append(db, connection.practitioner_id, [fact])

@@ -102,10 +102,11 @@ def answer(
             )
         for calendar_id in calendar_ids:
             calendars.set_absences_unrelated(db, calendar_id, unrelated=True)
-        make_absences_due(db, absence.practitioner_id, now=now)
         if own - set(calendar_ids):
+            make_absences_due(db, absence.practitioner_id, now=now)
             return absence  # the others go on saying so: what is left of it is looked at anew
     absences.save(db, answered)
+    make_absences_due(db, absence.practitioner_id, now=now)  # another one may name the same sessions
     facts = [
         AbsenceAnswered(at=now, by=by, session_id=place.session_id, absence_id=absence.id, answer=chosen)
         for place in sorted(absence.places)
@@ -168,7 +169,7 @@ def _facts(verdict: Verdict, now: datetime) -> Sequence[Fact]:
             starts_at=span.start,
             ends_at=span.end,
         )
-        for place in sorted(verdict.added)
+        for place in sorted(absence.places if verdict.again else verdict.added)
     ]
 
 

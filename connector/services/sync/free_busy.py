@@ -251,8 +251,7 @@ def _keep(db: Db, policy: Policy, calendar: Calendar, reading: BusyReading, *, u
     busy.keep(db, calendar.id, found, now=now, until=until)
     unread.keep(db, calendar, reading.unreadable, now=now)
     _tell_conflicts(db, calendar, now)
-    if busy.may_be_away(db, calendar.id) or absences.has_any(db, calendar.practitioner_id, now=now):
-        make_absences_due(db, calendar.practitioner_id, now=now)
+    make_absences_due(db, calendar.practitioner_id, now=now)
 
 
 def conflicts(db: Db, practitioner_id: UUID, span: Span) -> tuple[str, ...]:

@@ -8,19 +8,21 @@ from datetime import datetime, timedelta
 import pytest
 
 from connector.domain.absence import Absence, AbsenceState
-from connector.domain.connection import Calendar
+from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import AbsenceAnswer, AbsenceEnd
 from connector.domain.notice import NoticeKind
 from connector.domain.session import Edit, Session
 from connector.domain.span import Span
 from connector.domain.standing import Nature
 from connector.errors import QuestionClosedError, RefusedError, RuleError
+from connector.services import people
+from connector.services.accounts import disconnect
 from connector.services.scheduling import absences, sessions
 from connector.services.scheduling.conflicts import ANYTHING
 from connector.services.views.absences import open_absences, sessions_of
 from connector.services.views.explain import explain
 from connector.storage import absences as stored
-from connector.storage import busy
+from connector.storage import busy, calendars
 from connector.storage.ledger import Kind
 from tests.counting import statements
 from tests.domain.examples import ATTESTED, KIM, NOW, PRACTICE, when
@@ -277,6 +279,84 @@ def test_two_calendars_make_one_absence_and_one_of_them_can_be_left_out(
     assert asked(practice).id == absence.id
     assert [one.id for one in named(practice, absence)] == [second.id]
     assert len(letters(practice)) == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("how", ["at once", "seen in between", "into another calendar"])
+def test_an_absence_that_a_program_writes_anew_is_the_same_one(
+    practice: Practice, calendar: Calendar, private: Calendar, how: str
+) -> None:
+    booked = practice.book(48)
+    name = "private"
+    href = away(practice)
+    absence = settled(practice, private)
+
+    def rewrite() -> None:
+        nonlocal name, href
+        remote(practice, name).delete(href)
+        if how != "at once":
+            read(practice, private)
+            pass_time(practice)
+        name = "calendar" if how == "into another calendar" else name
+        href = away(practice, name=name)
+        for one in (calendar, private):
+            read(practice, one)
+        pass_time(practice)
+
+    rewrite()
+    if how == "at once":  # and whoever booked since then has known of it
+        assert asked(practice).id == absence.id
+        practice.wait(minutes=1)
+    pass_time(practice, minutes=10)
+    assert asked(practice).id == absence.id
+    assert [one.id for one in named(practice, absence)] == [booked.id]
+    assert len(letters(practice)) == 1
+
+    answer(practice, absence, AbsenceAnswer.KEEP)
+    rewrite()
+    pass_time(practice, minutes=10)
+    assert [(one.id, one.state) for one in known(practice)] == [(absence.id, AbsenceState.ANSWERED)]
+    assert len(letters(practice)) == 1
+
+
+@on_sqlite
+def test_a_session_is_asked_about_when_its_offer_ends_though_nothing_was_before(
+    practice: Practice, private: Calendar
+) -> None:
+    booked = practice.book(48)
+    offer = practice.offer(booked, 96)
+    away(practice)
+    read(practice, private)
+    pass_time(practice, minutes=11)
+    assert known(practice) == []
+    practice.withdraw(offer)
+    pass_time(practice)
+    assert [one.id for one in named(practice, asked(practice))] == [booked.id]
+
+
+@on_sqlite
+def test_an_absence_ends_with_its_calendar_though_nobody_gets_in_there(practice: Practice, private: Calendar) -> None:
+    practice.book(48)
+    away(practice)
+    absence = settled(practice, private)
+    with practice.database.begin() as db:
+        calendars.set_state(db, private.connection_id, ConnectionState.ACCESS_LOST)
+        disconnect.begin(db, practice.policy, private.connection_id, by=KIM, now=practice.now)
+    pass_time(practice)
+    assert [(one.id, one.ended) for one in known(practice)] == [(absence.id, AbsenceEnd.GONE)]
+
+
+@on_sqlite
+def test_which_days_are_whole_ones_is_another_matter_in_another_zone(practice: Practice, private: Calendar) -> None:
+    booked = practice.book(48)
+    away(practice, Span.of(DAY.start + timedelta(hours=1), timedelta(days=1)), nature=Nature.ORDINARY)
+    read(practice, private)
+    pass_time(practice, minutes=11)
+    assert known(practice) == []
+    with practice.database.begin() as db:
+        people.change_practitioner(db, practice.kim.id, {"zone": "Europe/London"}, by=KIM, now=practice.now)
+    pass_time(practice)
+    assert [one.id for one in named(practice, asked(practice))] == [booked.id]
 
 
 @on_sqlite
