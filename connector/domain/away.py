@@ -6,7 +6,7 @@ everybody has a first; and in each round whoever has the fewest left to choose f
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -21,6 +21,7 @@ from connector.errors import PastSpanError, RuleError
 MOST_TIMES = 3  # that are suggested for one session
 MOST_SESSIONS = 25  # that are asked about in one act
 LONGEST_DAYS = 60
+_HOUR = 3600.0  # seconds
 
 
 def days(first: date, last: date, zone: ZoneInfo, *, now: datetime) -> Span:
@@ -59,21 +60,95 @@ class Shown:
     offer_id: UUID | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
+class _Candidate:
+    """A time that one session could have; `begin` and `end`, with the gap after it, are compared very often."""
+
+    seeker: _Seeker
+    rank: int
+    span: Span
+    day: date
+    begin: float
+    end: float
+    is_free: bool = True
+
+    def lose(self) -> None:
+        """Note that it is given to somebody."""
+        self.is_free = False
+        self.seeker.left -= 1
+
+
+class _Diary:
+    """What has been given, and what could be: looked up by the hours that a time touches, not by going through all."""
+
+    def __init__(self) -> None:
+        self._given: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        self._candidates: dict[int, list[_Candidate]] = defaultdict(list)
+
+    def add(self, candidate: _Candidate) -> None:
+        """Note a time that could be given."""
+        for hour in _hours(candidate.begin, candidate.end):
+            self._candidates[hour].append(candidate)
+
+    def give(self, begin: float, end: float) -> None:
+        """Note a time that is given: what runs into it is lost, whoever it was for."""
+        for hour in _hours(begin, end):
+            self._given[hour].append((begin, end))
+            kept = []
+            for one in self._candidates[hour]:
+                if one.is_free and begin < one.end and one.begin < end:
+                    one.lose()
+                if one.is_free:
+                    kept.append(one)
+            self._candidates[hour] = kept
+
+    def is_free(self, begin: float, end: float) -> bool:
+        """Whether a time runs into nothing that is given."""
+        for hour in _hours(begin, end):
+            for other_begin, other_end in self._given[hour]:
+                if begin < other_end and other_begin < end:
+                    return False
+        return True
+
+
+@dataclass(slots=True, eq=False)
 class _Seeker:
-    """A session that needs other times; `left` are the candidates that nobody has been given, the best first."""
+    """A session that needs other times; of `left` candidates that nobody has been given, the best come first."""
 
     wider: Iterator[Sequence[Span]]
     zone: ZoneInfo
     has: list[Span]
-    left: list[tuple[float, float, Span]] = field(default_factory=list)
     days: Counter[date] = field(default_factory=Counter)
+    left: int = 0
+    ranked: dict[date, deque[_Candidate]] = field(default_factory=dict)
 
-    def take_best(self) -> Span:
+    def widen(self, diary: _Diary, buffer: timedelta) -> None:
+        """Look farther away if nothing is left to choose from, as far as there is anything."""
+        while not self.left:
+            wider = next(self.wider, None)
+            if wider is None:
+                return
+            self.ranked = {}
+            for rank, span in enumerate(wider):
+                begin, end = _occupied(span, buffer)
+                if diary.is_free(begin, end):
+                    one = _Candidate(self, rank, span, self._day(span), begin, end)
+                    self.ranked.setdefault(one.day, deque()).append(one)
+                    self.left += 1
+                    diary.add(one)
+
+    def take_best(self) -> _Candidate:
         """Take the best on a day of which it has the fewest."""
-        _begin, _end, best = min(self.left, key=lambda one: self.days[self._day(one[2])])  # the first of those
-        self.days[self._day(best)] += 1
-        self.has.append(best)
+        best: _Candidate | None = None
+        for day, ones in self.ranked.items():
+            while ones and not ones[0].is_free:
+                ones.popleft()
+            if ones and (best is None or (self.days[day], ones[0].rank) < (self.days[best.day], best.rank)):
+                best = ones[0]
+        if best is None:
+            raise AssertionError("nothing is left to choose from")
+        self.days[best.day] += 1
+        self.has.append(best.span)
         return best
 
     def _day(self, span: Span) -> date:
@@ -98,8 +173,9 @@ def shared_out(
         given: What sessions have already, which counts and is nobody else's.
         most: How many each gets at most.
     """
-    given = given or {}
-    taken = [_occupied(span, buffer) for spans in given.values() for span in spans]
+    given, diary = given or {}, _Diary()
+    for span in (span for spans in given.values() for span in spans):
+        diary.give(*_occupied(span, buffer))
     seekers = {key: _Seeker(wider, zone, list(given.get(key, ()))) for key, wider in candidates.items()}
     for seeker in seekers.values():
         seeker.days.update(span.start.astimezone(zone).date() for span in seeker.has)
@@ -107,15 +183,12 @@ def shared_out(
         waiting = {key: seeker for key, seeker in seekers.items() if len(seeker.has) <= nth}
         while waiting:
             for seeker in waiting.values():
-                _widen(seeker, taken, buffer)
-            scarcest = min(waiting, key=lambda key: len(waiting[key].left))
+                seeker.widen(diary, buffer)
+            scarcest = min(waiting, key=lambda key: waiting[key].left)
             seeker = waiting.pop(scarcest)
-            if not seeker.left:
-                continue
-            begin, end = _occupied(seeker.take_best(), buffer)
-            taken.append((begin, end))
-            for other in seekers.values():
-                other.left = [one for one in other.left if one[0] >= end or one[1] <= begin]
+            if seeker.left:
+                best = seeker.take_best()
+                diary.give(best.begin, best.end)
     return {key: tuple(seeker.has[len(given.get(key, ())) :]) for key, seeker in seekers.items()}
 
 
@@ -145,16 +218,10 @@ def collide(one: Span, other: Span, buffer: timedelta) -> bool:
     return one.padded(buffer).overlaps(other.padded(buffer))
 
 
-def _widen(seeker: _Seeker, taken: Sequence[tuple[float, float]], buffer: timedelta) -> None:
-    """Look farther away for whoever has nothing left to choose from, as far as there is anything."""
-    while not seeker.left:
-        wider = next(seeker.wider, None)
-        if wider is None:
-            return
-        found = ((*_occupied(span, buffer), span) for span in wider)
-        seeker.left = [one for one in found if all(one[0] >= end or one[1] <= begin for begin, end in taken)]
-
-
 def _occupied(span: Span, buffer: timedelta) -> tuple[float, float]:
     """Return from when to when a time is kept, as numbers: they are compared very often."""
     return span.start.timestamp(), (span.end + buffer).timestamp()
+
+
+def _hours(begin: float, end: float) -> range:
+    return range(int(begin // _HOUR), int(end // _HOUR) + 1)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from connector.domain.next_letter import DAY
@@ -22,6 +23,7 @@ STEP = 15  # minutes between two starts, on the wall clock, where nobody says ot
 WEEKS = (2, 4, 8)  # how far is looked: as far as is needed
 MOST_A_DAY = 3  # suggestions
 _SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
 _LOOK = timedelta(hours=6)  # clocks are not changed twice in so short a time
 _OTHER_WEEKDAY = 1.5  # as far away as so many days
 
@@ -119,13 +121,14 @@ def starts(
         anchor: Minutes after midnight at which the first is.
         readers: Further clocks on which no start may come twice: somebody is told it there.
     """
-    zones = {zone, *readers}
+    among = tuple(among)
+    changing = [reader for reader in {zone, *readers} if among and _changes_near(reader, among)]
     for one in among:
         for part, offset in _stretches(zone, Span(start=one.first, end=one.last + _SECOND)):
             begin, end = (at.replace(tzinfo=None) + offset for at in (part.start, part.end))
             for local in _round_times(begin, end, step, anchor % step):
                 start = _utc(local - offset)
-                if not any(comes_twice(start, reader) for reader in zones):
+                if not any(comes_twice(start, reader) for reader in changing):
                     yield start
 
 
@@ -139,8 +142,10 @@ def suggest(
     any. It is looked around the old time, or from `earliest` on; farther if there are not enough.
     """
     found: tuple[Suggestion, ...] = ()
-    for candidates in ever_wider(search, old, client_zone=client_zone, earliest=earliest, step=step):
-        found = _best(candidates, old, search.buffer, count)
+    ranked: list[_Ranked] = []
+    for farther in _ever_wider(search, old, client_zone, earliest, step):
+        ranked = sorted([*ranked, *farther])
+        found = _best([one.span for one in ranked], old, search.buffer, count)
         if len(found) >= count:
             break
     return found
@@ -149,19 +154,23 @@ def suggest(
 def ever_wider(
     search: Search, old: When, *, client_zone: ZoneInfo, earliest: datetime, step: int = STEP
 ) -> Iterator[list[Span]]:
-    """Yield the free times in place of a session's own, the best first; then again, as looked for farther away.
+    """Yield the free times in place of a session's own, the best first; then those that there are farther away.
 
     None overlaps the old time, or is at night for the client unless the old one is; but they overlap each other.
     """
-    search = Search(
-        hours=search.hours,
-        zone=search.zone,
-        taken=(*search.taken, old.span),
-        length=search.length,
-        buffer=search.buffer,
-    )
+    for farther in _ever_wider(search, old, client_zone, earliest, step):
+        yield [one.span for one in farther]
+
+
+def _ever_wider(
+    search: Search, old: When, client_zone: ZoneInfo, earliest: datetime, step: int
+) -> Iterator[list[_Ranked]]:
+    search = replace(search, taken=(*search.taken, old.span))
+    known: set[datetime] = set()
     for weeks in WEEKS:
-        yield _ranked(search, old, window(old, earliest=earliest, weeks=weeks), client_zone, step)
+        every = _free_starts(search, old, window(old, earliest=earliest, weeks=weeks), client_zone, step)
+        yield sorted(_ranked(search, old, every - known, client_zone))
+        known |= every
 
 
 def window(old: When, *, earliest: datetime, weeks: int) -> Span:
@@ -194,22 +203,31 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def _ranked(search: Search, old: When, span: Span, client_zone: ZoneInfo, step: int) -> list[Span]:
-    """Return every time that is free, in the order of how near they are to the old one."""
-    zone = zone_named(old.zone)
-    night_is_fine = at_night(old.span, client_zone)
+class _Ranked(NamedTuple):
+    """A free time, in the order of how near it is to the old one: rather later than earlier."""
+
+    distance: float
+    is_earlier: bool
+    span: Span
+
+
+def _free_starts(search: Search, old: When, span: Span, client_zone: ZoneInfo, step: int) -> set[datetime]:
+    """Return every round start that is free, on the practitioner's clock or as many minutes past as the old one."""
     among = free(search, span)
     local = old.span.start.astimezone(search.zone)
     anchors = {0, (local.hour * 60 + local.minute) % step}
-    readers = (zone, client_zone)
-    every = {at for anchor in anchors for at in starts(among, search.zone, step=step, anchor=anchor, readers=readers)}
-    candidates = [
-        Span.of(start, search.length)
-        for start in every
-        if night_is_fine or not at_night(Span.of(start, search.length), client_zone)
-    ]
-    candidates.sort(key=lambda one: (_distance(old, one, zone), one < old.span, one))  # rather later than earlier
-    return candidates
+    readers = (zone_named(old.zone), client_zone)
+    return {at for anchor in anchors for at in starts(among, search.zone, step=step, anchor=anchor, readers=readers)}
+
+
+def _ranked(search: Search, old: When, among: Iterable[datetime], client_zone: ZoneInfo) -> Iterator[_Ranked]:
+    zone = zone_named(old.zone)
+    before = old.span.start.astimezone(zone)
+    night_is_fine = at_night(old.span, client_zone)
+    for start in among:
+        span = Span(start=start, end=start + search.length)
+        if night_is_fine or not at_night(span, client_zone):
+            yield _Ranked(_distance(before, start.astimezone(zone)), start < old.span.start, span)
 
 
 def _best(candidates: Sequence[Span], old: When, buffer: timedelta, count: int) -> tuple[Suggestion, ...]:
@@ -229,9 +247,8 @@ def _best(candidates: Sequence[Span], old: When, buffer: timedelta, count: int) 
     return tuple(Suggestion(when=When.of(one, zone=old.zone), reason=_reason(old, one, zone)) for one in chosen)
 
 
-def _distance(old: When, other: Span, zone: ZoneInfo) -> float:
-    """Return how far a time is from the old one: days, and an hour of the day is as far as a day."""
-    before, after = old.span.start.astimezone(zone), other.start.astimezone(zone)
+def _distance(before: datetime, after: datetime) -> float:
+    """Return how far a time is from the old one, on one clock: days, and an hour of the day is as far as a day."""
     days = abs((after.date() - before.date()).days)
     hours = abs((after.hour * 60 + after.minute) - (before.hour * 60 + before.minute)) / 60
     return days + hours + (0 if days % 7 == 0 else _OTHER_WEEKDAY)
@@ -309,6 +326,12 @@ def _stretches(zone: ZoneInfo, span: Span) -> Iterator[tuple[Span, timedelta]]:
         at = then
     if begin < span.end:
         yield Span(start=begin, end=span.end), offset
+
+
+def _changes_near(zone: ZoneInfo, among: Sequence[Starts]) -> bool:
+    """Whether a clock is changed while something is free, or within a day of it: only then a time may come twice."""
+    hull = Span(start=min(one.first for one in among) - _DAY, end=max(one.last for one in among) + _DAY)
+    return len(list(_stretches(zone, hull))) > 1
 
 
 def _change(before: datetime, after: datetime, zone: ZoneInfo, offset: timedelta) -> datetime:

@@ -22,6 +22,7 @@ from connector.storage.database import Database
 from connector.storage.due import Claim, Key, Kind, due
 from connector.work.engine import Engine, Running
 from tests.bench.calendars import collection, foreign_calendars
+from tests.bench.sharing import sharing_out
 from tests.domain.examples import NOW, client, session
 from tests.work.worker import real_time
 
@@ -167,4 +168,4 @@ def _with_polls(path: Path, silent: Collection[str], polls: int) -> Database:
     return database
 
 
-PEERS = (command_start, invitations, due_work, neighbours, upkeep, foreign_calendars, collection)
+PEERS = (command_start, invitations, due_work, neighbours, upkeep, foreign_calendars, collection, sharing_out)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from connector.domain.away import LONGEST_DAYS, collide, days, shared_out
 from connector.domain.span import Span
 from connector.errors import PastSpanError, RuleError
+from tests.counting import steps
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -135,6 +136,16 @@ def test_what_a_session_has_already_counts_and_is_nobody_elses() -> None:
     wishes: Wishes = {key(1): [[at(1), at(2), at(3)]], key(2): [[at(1), at(2)]]}
     found = share(wishes, given={key(1): [at(2), at(5)]})
     assert found == {key(1): (at(3),), key(2): (at(1),)}
+
+
+def test_what_is_given_already_makes_no_time_cost_more() -> None:
+    def cost(sessions: int) -> int:
+        many = [[at(hours / 2) for hours in range(60)]]
+        wishes: Wishes = {key(n): many for n in range(sessions)}
+        given_times = {key(n): [at(1000 + 3 * n + hours) for hours in range(2)] for n in range(sessions)}
+        return steps(lambda: share(wishes, given=given_times))
+
+    assert cost(40) < 2.5 * cost(20)  # both at once: sessions, and what they were given
 
 
 def test_the_gap_after_each_is_kept() -> None:
