@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import time
+from datetime import date, datetime, time
 from typing import Self
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -12,17 +12,19 @@ from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.domain.people import Level, Practitioner
+from connector.domain.span import zone_named
 from connector.domain.working_hours import MINUTES, Day, Stretch, WorkingHours
 from connector.errors import NotFoundError, RuleError
 from connector.language.entries import entry_words
 from connector.services import people, working_hours
 from connector.services.views import practitioners
 from connector.services.working_hours import CurrentHours
-from connector.web import person_forms, speaking, visit
+from connector.web import forms, person_forms, speaking, visit
 from connector.web.person_forms import PractitionerInput
 
 _DAYS = 7
 _LEAST_ROWS = 2  # of a day: before and after a break
+_MOST_DATES = 60  # on one page
 
 pages = Blueprint("account", __name__, url_prefix=paths.ACCOUNT)
 pages.before_request(visit.require)
@@ -65,6 +67,35 @@ class HoursInput:
                 week.append(())
                 errors[f"day{number}"] = visit.refusal(error)
         return tuple(week), replace(self, errors=errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateInput:
+    """A single date and when the practitioner works on it, as typed; no times are a day off. `errors` by field."""
+
+    day: str = ""
+    rows: tuple[Row, ...] = (("", ""),) * _LEAST_ROWS
+    errors: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str]) -> Self:
+        """Take what was typed."""
+        return cls(day=form.get("day", "").strip(), rows=_padded(tuple(_typed(form, _DAYS))))
+
+    def read(self, today: date) -> tuple[date | None, Day, Self]:
+        """Return the date, when they work on it, and the fields with all that is wrong with them."""
+        day, errors = None, dict[str, str]()
+        hours: Day = ()
+        try:
+            day = _date(self.day, today)
+        except RuleError as error:
+            errors["day"] = visit.refusal(error)
+        try:
+            hours = _day(self.rows)
+        except RuleError as error:
+            errors["times"] = visit.refusal(error)
+        return day, hours, replace(self, errors=errors)
 
 
 @pages.route("/details", methods=["GET", "POST"])
@@ -115,22 +146,51 @@ def hours() -> ResponseReturnValue:
     if form.errors:
         return _hours(person, form, status=422)
 
-    def seen(before: CurrentHours) -> None:
-        if str(before.version) != typed.version:
-            raise person_forms.changed_meanwhile()
-
     try:
         with runtime.database.begin() as db:
             now = runtime.clock()
             exceptions = working_hours.current(db, person, now=now).hours.exceptions
             wanted = WorkingHours(weekly=week, exceptions=exceptions)
-            working_hours.change(db, person.id, wanted, by=visit.actor(db), now=now, seen=seen)
+            working_hours.change(db, person.id, wanted, by=visit.actor(db), now=now, seen=_as_filled(typed.version))
     except NotFoundError:
         raise
     except RuleError as error:
         return _hours(person, refused=visit.refusal(error), status=visit.status_of(error))
     flash(speaking.say("Your working hours are saved. Times are suggested within them."), "done")
     return redirect(url_for("signin.account"), 303)
+
+
+@pages.post("/hours/dates")
+def dates() -> ResponseReturnValue:
+    """Say that a single date is a day off, or has other hours; or have it be like its weekday again."""
+    person, runtime = _practitioner(), visit.runtime()
+    now = runtime.clock()
+    today, removed, typed = _today(person, now), request.form.get("remove", ""), DateInput()
+    day: date | None
+    hours: Day = ()
+    if removed:
+        day = _day_named(removed)
+    else:
+        day, hours, typed = DateInput.from_form(request.form).read(today)
+    if typed.errors:
+        return _hours(person, dates=typed, status=422)
+    try:
+        with runtime.database.begin() as db:
+            before = working_hours.current(db, person, now=now).hours
+            exceptions = {one: what for one, what in before.exceptions.items() if one >= today and one != day}
+            if day is not None and not removed:
+                exceptions[day] = hours
+            wanted = replace(before, exceptions=exceptions)
+            seen = _as_filled(request.form.get("version", ""))
+            working_hours.change(db, person.id, wanted, by=visit.actor(db), now=now, seen=seen)
+    except NotFoundError:
+        raise
+    except RuleError as error:
+        fault = visit.refusal(error)
+        typed = replace(typed, errors={"day": fault}) if error.field == "exceptions" else replace(typed, error=fault)
+        return _hours(person, dates=typed, status=visit.status_of(error))
+    flash(speaking.say("Saved. Times are suggested by these dates."), "done")
+    return redirect(url_for("account.hours"), 303)
 
 
 def is_hosts(person: Practitioner) -> bool:
@@ -158,23 +218,66 @@ def _details(person: Practitioner, form: PractitionerInput, *, status: int = 200
 
 
 def _hours(
-    person: Practitioner, form: HoursInput | None = None, *, refused: str = "", status: int = 200
+    person: Practitioner,
+    form: HoursInput | None = None,
+    *,
+    dates: DateInput | None = None,
+    refused: str = "",
+    status: int = 200,
 ) -> ResponseReturnValue:
     runtime = visit.runtime()
     now = runtime.clock()
+    today = _today(person, now)
     with runtime.database.read() as db:
         current = working_hours.current(db, person, now=now)
+    behind = _day_named(request.args.get("behind", ""))
+    coming = [one for one in current.hours.exceptions.items() if one[0] >= today and (not behind or one[0] > behind)]
     reader = speaking.to(person)
     body = speaking.render(
         "account/hours.html",
         form=form or replace(HoursInput.of(current), error=refused),
         current=current,
-        coming=[(day, _told(stretches)) for day, stretches in current.hours.exceptions.items() if day >= now.date()],
+        dates=dates or DateInput(),
+        today=today,
+        coming=[(day, _told(stretches)) for day, stretches in coming[:_MOST_DATES]],
+        later=coming[_MOST_DATES - 1][0] if len(coming) > _MOST_DATES else None,
         weekdays=reader.language.formats.days["stand-alone"]["wide"],
         reader=reader,
         now=now,
     )
     return body, status
+
+
+def _as_filled(version: str) -> Callable[[CurrentHours], None]:
+    """Return what goes on only if the hours are still as a form was filled with them."""
+
+    def seen(before: CurrentHours) -> None:
+        if str(before.version) != version:
+            raise person_forms.changed_meanwhile()
+
+    return seen
+
+
+def _today(person: Practitioner, now: datetime) -> date:
+    return now.astimezone(zone_named(person.zone)).date()
+
+
+def _date(text: str, today: date) -> date:
+    """Return a date that was typed. Raises: RuleError for none, and for one that is over."""
+    day = _day_named(text)
+    if day is None:
+        raise RuleError("Write the day as 2026-03-31.", code="day_malformed", field="day")
+    if day < today:
+        raise RuleError("This day is over. Give one that is to come.", code="hours_date_past", field="day")
+    return day
+
+
+def _day_named(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.year in forms.YEARS else None
 
 
 def _told(stretches: Day) -> str:

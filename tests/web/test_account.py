@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from connector.domain.people import Level, Practitioner
-from connector.domain.working_hours import Stretch, WorkingHours
+from connector.domain.working_hours import MOST_EXCEPTIONS, Stretch, WorkingHours
 from connector.services import people as changing
 from connector.services import working_hours
 from connector.services.working_hours import CurrentHours, Source
@@ -17,6 +17,7 @@ from tests.web.presence import HostsUsers, hosted
 from tests.web.stage import Browser, Stage
 
 DETAILS, HOURS = "/account/details", "/account/hours"
+DATES = f"{HOURS}/dates"
 
 
 def ada(stage: Stage) -> Practitioner:
@@ -130,6 +131,60 @@ def test_hours_that_cannot_be_are_refused_on_their_day_with_everything_as_typed(
     assert set(re.findall(r'id="error-(\w+)"', answer.text)) == {"day2", "day4"}
     assert f'name="from2-0" value="{row[0]}"' in answer.text
     assert current(stage) == before
+
+
+def test_a_date_is_closed_or_has_hours_of_its_own_and_is_taken_away_again(stage: Stage) -> None:
+    browser, weekly = stage.signed_in(), current(stage).hours.weekly
+
+    def say(**form: str) -> int:
+        return browser.post(DATES, form | {"version": str(current(stage).version)}, page=HOURS).status_code
+
+    assert "Once you add one, the hours above count as said by you." in browser.get(HOURS).text
+    assert say(day="2026-12-24") == 303
+    assert say(**{"day": "2026-12-31", "from7-0": "09:00", "to7-0": "12:00"}) == 303
+    morning = (Stretch(start=540, end=720),)
+    assert current(stage).hours == WorkingHours(
+        weekly=weekly, exceptions={date(2026, 12, 24): (), date(2026, 12, 31): morning}
+    )
+    page = browser.get(HOURS).text
+    assert page.index("not at work") < page.index("09:00\N{EN DASH}12:00")
+    again = {"day": "2026-12-24", "from7-0": "10:00", "to7-0": "12:00"}
+    assert say(**again) == 303, "said once more, it is replaced"
+    assert say(remove="2026-12-31") == 303
+    assert current(stage).hours.exceptions == {date(2026, 12, 24): (Stretch(start=600, end=720),)}
+
+
+def test_what_is_wrong_with_a_date_is_said_at_its_fields_and_nothing_is_saved(stage: Stage) -> None:
+    browser, before = stage.signed_in(), current(stage)
+    wrong = {"day": "2026-03-01", "from7-0": "12:00", "to7-0": "09:00", "version": str(before.version)}
+    refused = browser.post(DATES, wrong, page=HOURS)
+    assert refused.status_code == 422
+    assert set(re.findall(r'id="error-(\w+)"', refused.text)) == {"day", "times"}
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', refused.text) == ["day"]
+    assert 'name="from7-0" value="12:00"' in refused.text
+    stale = browser.post(DATES, {"day": "2026-12-24", "version": "7"}, page=HOURS)
+    assert "Somebody else has changed this" in stale.text
+    assert current(stage) == before
+
+
+def test_more_dates_than_a_page_has_room_for_are_refused_or_paged(stage: Stage) -> None:
+    first = stage.now.date()
+    days = {first + timedelta(days=n): () for n in range(MOST_EXCEPTIONS)}
+    with stage.runtime.database.begin() as db:
+        hours = WorkingHours(weekly=((),) * 7, exceptions=days)
+        working_hours.change(db, stage.ada.id, hours, by=stage.by, now=stage.now)
+    browser = stage.signed_in()
+    one_more = {"day": f"{first + timedelta(days=MOST_EXCEPTIONS)}", "version": "1"}
+    refused = browser.post(DATES, one_more, page=HOURS)
+    assert (refused.status_code, 'id="error-day"' in refused.text) == (422, True)
+    stage.clock.advance(timedelta(days=1))
+    browser = stage.signed_in()
+    assert browser.post(DATES, one_more, page=HOURS).status_code == 303, "what is over makes room"
+    page = browser.get(HOURS).text
+    assert len(page.encode()) < 50_000
+    further = re.search(r'href="(/account/hours\?behind=[^"#]*)', page)
+    assert further
+    assert page.count('name="remove"') == browser.get(further[1]).text.count('name="remove"') == 60
 
 
 def test_details_that_a_host_in_this_process_keeps_are_changed_there_and_hours_here(stage: Stage) -> None:

@@ -635,6 +635,12 @@ def _of_account(ada: Browser) -> Iterator[Page]:
         yield f"hours {day}", ada.post(hours, typed | day).text
     yield "hours saved", _posted_by(ada, hours, typed)
     yield from _all(ada, [hours])
+    for day in ({"day": ""}, {"day": "2026-01-05"}, {"day": "2026-12-24", "from7-0": "13:00"}):
+        yield f"date {day}", ada.post(f"{hours}/dates", day | {"version": _version(ada, hours)}).text
+    added = {"day": "2026-12-24", "version": _version(ada, hours)}
+    yield "date saved", _posted_by(ada, f"{hours}/dates", added, page=hours)
+    yield "date of another version", ada.post(f"{hours}/dates", added, page=hours).text
+    yield from _all(ada, [hours])
 
 
 def _version(browser: Browser, page: str) -> str:
