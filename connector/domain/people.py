@@ -291,3 +291,13 @@ def _no_address(address: str, mailbox: str, at: str, host: str) -> RuleError:
         field="email",
         address=shown,
     )
+
+
+def check_takes_bookings(person: Practitioner | Client) -> None:
+    """Raises: RuleError if new sessions are booked neither with nor for them."""
+    if person.retired:
+        raise RuleError(
+            "%(name)s is retired and takes no new bookings. Have bookings with them taken again first.",
+            code="person_retired",
+            name=person.name,
+        )

@@ -12,6 +12,8 @@ from connector.sentence import Zone
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})  # files beside the zones that are none of them
+
 
 def instant(value: datetime) -> datetime:
     """Return `value` in UTC, cut to whole seconds; naive values are a programming error."""
@@ -23,8 +25,10 @@ def instant(value: datetime) -> datetime:
 def zone_named(name: str) -> ZoneInfo:
     """Return the IANA zone of that name.
 
-    Raises: RuleError if there is none.
+    Raises: RuleError if there is none, or if the name means another clock on every machine or counts leap seconds.
     """
+    if name in _NO_ZONES or name.startswith("right/"):
+        raise no_such_zone(name)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

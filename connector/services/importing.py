@@ -19,7 +19,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 from sqlalchemy import Connection
 
 from connector.domain.facts import Attestation
-from connector.domain.people import Actor, Client, Practitioner
+from connector.domain.people import Actor, Client, Practitioner, check_takes_bookings
 from connector.domain.session import Edit, Location, Session, SessionKind, SessionState
 from connector.domain.span import Span, When
 from connector.errors import RuleError
@@ -438,12 +438,7 @@ def _check_takes_bookings(*persons: Practitioner | Client) -> None:
     for person in persons:
         if isinstance(person, Client):
             check_not_erased(person)
-        if person.retired:
-            raise RuleError(
-                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that.",
-                code="person_retired",
-                name=person.name,
-            )
+        check_takes_bookings(person)
 
 
 def _series(practitioner: Practitioner, series: str) -> UUID | None:

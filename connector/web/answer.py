@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from flask import Blueprint, redirect, request, url_for
@@ -15,7 +14,7 @@ from sqlalchemy import Connection
 from connector import paths
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Actor, Role
-from connector.domain.span import When, instant
+from connector.domain.span import When
 from connector.errors import (
     CodeRefusedError,
     NotFoundError,
@@ -30,6 +29,7 @@ from connector.services.scheduling import answers, codes, wishes
 from connector.services.views import page_states
 from connector.services.views.answer_page import AnswerPage, answer_page
 from connector.web import client_present, speaking, subscriptions, visit, watched
+from connector.web.forms import moment
 from connector.web.wish_input import WishInput
 
 pages = Blueprint("answer", __name__)
@@ -114,7 +114,7 @@ def reject(token: str) -> ResponseReturnValue:
         return _refused(error, token, page, None)
     except RuleError as error:
         speaking.to(page)
-        body = _render("answer/none.html", token, _page(token), wish=replace(wish, error=visit.refusal(error)))
+        body = _render("answer/none.html", token, _page(token), wish=wish.refused(error))
         return body, visit.status_of(error)
     return redirect(url_for("answer.show", token=token, written="yes"), 303) if has_written else _to_show(token)
 
@@ -235,10 +235,7 @@ def _ask_again(token: str, alternative_id: UUID | None, *, notice: str) -> Respo
 
 def _start_on_page() -> datetime:
     """Return the start that the page showed; one long past if the form names none, for then it proves nothing."""
-    try:
-        return instant(datetime.fromisoformat(request.form.get("shown", "")))
-    except (ValueError, OverflowError):
-        return instant(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
+    return moment(request.form.get("shown", "")) or datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def _page(token: str) -> AnswerPage:

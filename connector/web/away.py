@@ -29,9 +29,8 @@ from connector.services.views import practitioners
 from connector.services.views.absences import absence_of
 from connector.services.views.away import AwaySession
 from connector.web import speaking, visit
-from connector.web.forms import TimeInput
+from connector.web.forms import YEARS, TimeInput, day
 
-_YEARS = range(2000, 2101)
 _DIGITS = 11  # of seconds since 1970
 _MOST_PICKS = 20
 
@@ -217,10 +216,10 @@ def _typed(form: MultiDict[str, str], suffix: str) -> Typed:
 def _span(value: str) -> Span:
     """Read a time as the form carries it. Raises: ValueError."""
     start, end = value.split(".")
-    if not (start + end).isdecimal() or max(len(start), len(end)) > _DIGITS:
+    if not (start + end).isascii() or not (start + end).isdigit() or max(len(start), len(end)) > _DIGITS:
         raise ValueError(value)
     start_at, end_at = (datetime.fromtimestamp(int(text), UTC) for text in (start, end))
-    if start_at >= end_at:
+    if start_at >= end_at or end_at.year not in YEARS:
         raise ValueError(value)
     return Span(start=start_at, end=end_at)
 
@@ -433,14 +432,11 @@ def _days_of(named: str) -> tuple[str, str, frozenset[UUID]]:
 
 def _day(text: str, field: str) -> date:
     """Read a day as browsers send it. Raises: RuleError."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if day.year not in _YEARS:
+    named = day(text)
+    if named is None:
         raise RuleError(
             "Give the first and the last day that you are away, such as 2026-03-31.",
             code="away_day_malformed",
             field=field,
         )
-    return day
+    return named

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from uuid import UUID
 
 from flask import Blueprint, flash, request
@@ -17,7 +16,7 @@ from connector.services.scheduling.conflicts import Consent
 from connector.services.sync import free_busy
 from connector.services.views.booking import USUAL_LENGTH, BookingPage, booking_page, whom
 from connector.web import speaking, visit
-from connector.web.forms import PlaceInput, TimeInput
+from connector.web.forms import PlaceInput, TimeInput, day
 from connector.web.sessions import to_session
 
 _LONGEST_SOUGHT = 200
@@ -97,8 +96,8 @@ def _whom() -> ResponseReturnValue:
     sought = request.form.get("text", "").strip()[:_LONGEST_SOUGHT]  # in no address, and so in no log
     with visit.runtime().database.read() as db:
         page = whom(db, visit.practitioner_id(), sought)
-    day = request.values.get("date", "")
-    return speaking.render("sessions/whom.html", page=page, reader=speaking.to(page.practitioner), day=day)
+    reader = speaking.to(page.practitioner)
+    return speaking.render("sessions/whom.html", page=page, reader=reader, day=request.values.get("date", ""))
 
 
 def _load(client_id: UUID) -> BookingPage:
@@ -108,7 +107,7 @@ def _load(client_id: UUID) -> BookingPage:
         free_busy.refresh(runtime.database, runtime.policy, visit.practitioner_id(), now=now)
     with runtime.database.read() as db:
         return booking_page(
-            db, runtime.policy, visit.practitioner_id(), client_id, _day(request.values.get("date", "")), now=now
+            db, runtime.policy, visit.practitioner_id(), client_id, day(request.values.get("date", "")), now=now
         )
 
 
@@ -142,13 +141,6 @@ def _client_id(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         raise NotFoundError("There is no such client.", code="client_not_found") from None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date() if text else None  # noqa: DTZ007  a day has no zone
-    except ValueError:
-        return None  # it is a field that is looked at again once it is sent
 
 
 def _form(page: BookingPage, form: BookingForm, *, status: int = 200) -> ResponseReturnValue:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID, uuid4
 
 from flask import Blueprint, abort, flash, redirect, request, url_for
@@ -12,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from connector import paths
 from connector.domain.notice import Notice
 from connector.domain.people import Client, Consent, Medium, Practitioner
-from connector.domain.span import instant
 from connector.errors import NotFoundError, RuleError
 from connector.language.telling import Teller
 from connector.services import duplicates, people
@@ -22,6 +20,7 @@ from connector.services.views import clients as views
 from connector.services.views import practitioners
 from connector.services.views.phrases import LETTERS
 from connector.web import person_forms, speaking, visit
+from connector.web.forms import moment
 from connector.web.person_forms import ClientInput
 
 _LONGEST_SEARCH = 200
@@ -207,7 +206,7 @@ def _list(*, text: str = "", after: UUID | None = None) -> ResponseReturnValue:
 
 def _load(client_id: UUID) -> views.ClientPage:
     runtime = visit.runtime()
-    after, before = (_moment(request.args.get(name, "")) for name in ("after", "before"))
+    after, before = (moment(request.args.get(name, "")) for name in ("after", "before"))
     with runtime.database.read() as db:
         return views.client_page(
             db,
@@ -274,14 +273,6 @@ def _id(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         abort(404)
-
-
-def _moment(text: str) -> datetime | None:
-    """Return the time of a link to more sessions; what is none shows those that come first."""
-    try:
-        return instant(datetime.fromisoformat(text)) if text else None
-    except (ValueError, OverflowError):
-        return None
 
 
 def _to(client_id: UUID) -> ResponseReturnValue:

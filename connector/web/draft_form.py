@@ -15,7 +15,7 @@ from connector.domain.session import Location, Session
 from connector.domain.span import Span, When, zone_named
 from connector.errors import RuleError
 from connector.web import visit
-from connector.web.forms import YEARS, PlaceInput, TimeInput
+from connector.web.forms import YEARS, PlaceInput, TimeInput, day
 
 FIRST_ROWS, MORE_ROWS = 3, 3
 _HOUR = timedelta(hours=1)
@@ -100,7 +100,7 @@ class DraftForm:
             rows=rows or blank_rows(session, FIRST_ROWS),
             ticked=tuple(_ticked(When.of(Span.of(at, length), zone=session.when.zone), client_zone) for at in starts),
             hours=form.get("hours", "").strip(),
-            first=_day(form.get("show") or form.get("shown", "")),
+            first=day(form.get("show") or form.get("shown", "")),
             asks_for_more="more" in form,
         )
 
@@ -201,13 +201,6 @@ def _start(text: str) -> datetime:
             field="at",
         )
     return start
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None  # the usual days, then
 
 
 def _hours(window: timedelta) -> str:

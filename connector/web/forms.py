@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, Self, TypeVar
 
 from connector.domain.facts import Attestation
 from connector.domain.people import Level
 from connector.domain.session import Location, LocationKind, check_agreed, check_future
-from connector.domain.span import When, zone_named
+from connector.domain.span import LONGEST, SHORTEST, When, instant, zone_named
 from connector.domain.text import one_line as checked_line
 from connector.errors import ConflictError, RuleError, WallTimeError
 from connector.language.messages import marked
@@ -28,6 +29,8 @@ CHANNELS = (
 _WHO, _CHANNEL = Sentence("Who agreed"), Sentence("How they told you")
 YEARS = range(2000, 2101)
 _LONGEST_LINE = 200
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MINUTES = re.compile(r"-?[0-9]{1,5}([.,][0-9]{1,9})?")
 _TIME_FIELDS = ("date", "time", "minutes", "which")
 _T = TypeVar("_T")
 _FOLDS: dict[str, Literal[0, 1]] = {"earlier": 0, "later": 1}
@@ -105,19 +108,18 @@ class TimeInput:
         return replace(self, error=visit.refusal(error), is_length=error.field == "minutes", ask=ask, conflict=conflict)
 
     def _duration(self) -> timedelta:
-        try:
-            minutes = float(self.minutes)
-        except ValueError:
+        lasting = length(self.minutes)
+        if lasting is None:
             raise RuleError(
                 "Say how many minutes the session lasts, such as 50.", code="minutes_malformed", field="minutes"
-            ) from None
-        if not 1 <= minutes <= 24 * 60:
+            )
+        if not SHORTEST <= lasting <= LONGEST:
             raise RuleError(
                 "A session lasts between 1 minute and 24 hours. Choose a length in between.",
                 code="session_length_out_of_range",
                 field="minutes",
             )
-        return timedelta(seconds=round(minutes * 60))
+        return lasting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,30 @@ class AgreementInput:
         )
         attestation = Attestation(who=who, at=at, channel=channel) if who and at and channel else None
         return attestation, replace(self, errors=errors)
+
+
+def day(text: str) -> date | None:
+    """Return the day that a link or a field of a form names, as browsers write it; None if it names none."""
+    try:
+        named = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None  # such as 30 February
+    return named if named and named.year in YEARS else None
+
+
+def moment(text: str) -> datetime | None:
+    """Return the instant that a link or a hidden field has, with its offset; None if it has none."""
+    try:
+        return instant(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def length(text: str) -> timedelta | None:
+    """Return how long a number of minutes is, to the second; None if it is none."""
+    if not _MINUTES.fullmatch(text):
+        return None
+    return timedelta(seconds=round(float(text.replace(",", ".")) * 60))
 
 
 def local_time(date: str, time: str) -> datetime:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.domain.people import Actor, Client, Medium, Role
 from connector.domain.session import Session
-from connector.domain.span import instant
 from connector.errors import NotFoundError, RuleError
 from connector.ical.publishing import copy
 from connector.services import publishing
@@ -19,6 +16,7 @@ from connector.services.views import page_states
 from connector.services.views.client_page import OwnPage, own_copy, own_page
 from connector.storage.seal import Seal
 from connector.web import client_present, speaking, visit, watched
+from connector.web.forms import moment
 
 pages = Blueprint("mine", __name__, url_prefix=paths.mine("<token>"))
 pages.before_request(client_present.only_the_sessions_client)
@@ -76,7 +74,9 @@ def cancel_session(token: str) -> ResponseReturnValue:
     runtime, by = visit.runtime(), Actor(role=Role.CLIENT, name=client.name)
     try:
         with runtime.database.begin() as db:
-            session_links.cancel(db, runtime.policy, session.id, by=by, now=runtime.clock(), shown=_shown())
+            session_links.cancel(
+                db, runtime.policy, session.id, by=by, now=runtime.clock(), shown=moment(request.form.get("shown", ""))
+            )
     except NotFoundError:
         raise
     except RuleError as error:
@@ -104,14 +104,6 @@ def _ask(token: str, session: Session, client: Client, medium: Medium) -> Respon
     with runtime.database.read() as db:
         page = own_page(db, runtime.policy, runtime.seal, own, now=runtime.clock())
     return speaking.render("mine/cancel.html", token=token, own=own, page=page, reader=speaking.to(client))
-
-
-def _shown() -> datetime | None:
-    """Return the start that the page has shown; None if the form names none, for then it proves nothing."""
-    try:
-        return instant(datetime.fromisoformat(request.form.get("shown", "")))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _show(token: str, *, notice: str = "", status: int = 200) -> ResponseReturnValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, request, url_for
@@ -25,7 +25,7 @@ from connector.services.views.sessions import SessionPage, own_session
 from connector.services.working_hours import CurrentHours
 from connector.web import speaking, visit
 from connector.web.draft_form import DraftForm, in_order
-from connector.web.forms import TimeInput
+from connector.web.forms import TimeInput, day
 from connector.web.sessions import load, reader_of, to_session
 
 pages = Blueprint("offers", __name__, url_prefix=paths.offer("<uuid:session_id>"))
@@ -39,7 +39,7 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     if not visit.acting():
         zone, window = page.client.zone, runtime.policy.window
         form = DraftForm.of_draft(page.draft, page.session, client_zone=zone, window=window)
-        form = replace(form, first=_first_day(request.args.get("from", "")))
+        form = replace(form, first=day(request.args.get("from", "")))
         if request.method == "GET":
             _ask_for_free_times(page, form)
         return _draft_form(page, form)
@@ -243,13 +243,6 @@ def _draft_on_page(page: SessionPage) -> Offer:
             code="draft_changed",
         )
     return page.draft
-
-
-def _first_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None  # the usual days, then
 
 
 def _ask_for_free_times(page: SessionPage, form: DraftForm) -> None:

@@ -305,7 +305,7 @@ def _nothing_there(error: NotFoundError | None = None) -> ResponseReturnValue:
     link = readers.link()
     if link is None and readers.is_signed_in():
         return _page("gone", 404, message=visit.refusal(error) if error is not None else "")
-    return _page("link" if link in (Link.ANSWER, None) else "letter", 404)
+    return _page("link" if link in (Link.ANSWER, Link.MINE, None) else "letter", 404)
 
 
 def _page(kind: str, status: int, *, message: str = "") -> ResponseReturnValue:

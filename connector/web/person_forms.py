@@ -257,14 +257,11 @@ def _locale(text: str) -> str:
 
 
 def _buffer(text: str) -> timedelta:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = -1
-    if not 0 <= minutes <= LONGEST_BUFFER.total_seconds() / 60:
+    buffer = forms.length(text)
+    if buffer is None or not timedelta() <= buffer <= LONGEST_BUFFER:
         raise RuleError(
             "A buffer lasts between 0 and 240 minutes. Choose one in between.",
             code="buffer_out_of_range",
             field="buffer",
         )
-    return timedelta(minutes=minutes)
+    return buffer

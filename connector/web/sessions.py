@@ -176,7 +176,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     """Cancel the session."""
     page = load(session_id)
     if not visit.acting():
-        return speaking.render("sessions/cancel.html", page=page, reader=reader_of(page), reason="", error="")
+        return _cancelling(page)
     text, runtime = request.form.get("reason", ""), visit.runtime()
     try:
         reason = one_line(text, label=_REASON, field="reason")
@@ -186,12 +186,21 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     except NotFoundError:
         raise
     except RuleError as error:
-        body = speaking.render(
-            "sessions/cancel.html", page=page, reader=reader_of(page), reason=text, error=visit.refusal(error)
-        )
-        return body, visit.status_of(error)
+        wrong = {"reason_error" if error.field == "reason" else "error": visit.refusal(error)}
+        return _cancelling(page, text, **wrong), visit.status_of(error)
     flash(speaking.say("The session is cancelled."), "done")
     return to_session(session_id)
+
+
+def _cancelling(page: SessionPage, reason: str = "", *, error: str = "", reason_error: str = "") -> str:
+    return speaking.render(
+        "sessions/cancel.html",
+        page=page,
+        reader=reader_of(page),
+        reason=reason,
+        error=error,
+        reason_error=reason_error,
+    )
 
 
 @pages.post("/<uuid:session_id>/keep")

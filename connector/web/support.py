@@ -21,7 +21,6 @@ from connector import paths
 from connector.domain.facts import Attestation, MoveReason
 from connector.domain.people import Actor, Role
 from connector.domain.session import Edit, Session
-from connector.domain.span import instant
 from connector.errors import NotFoundError, RuleError, TimeTakenError
 from connector.language.messages import marked
 from connector.language.telling import Teller
@@ -32,7 +31,7 @@ from connector.services.scheduling.conflicts import Consent
 from connector.services.scheduling.sessions import Foreseen
 from connector.services.views import support as views
 from connector.web import presence, speaking, visit
-from connector.web.forms import CHANNELS, AgreementInput, TimeInput, one_line
+from connector.web.forms import CHANNELS, AgreementInput, TimeInput, moment, one_line
 
 _REASON = Sentence("Reason")
 _LONGEST_SEARCH, _LONGEST_NAME = 320, 200
@@ -232,7 +231,7 @@ def resume(session_id: UUID) -> ResponseReturnValue:
 
     def give(db: Connection, by: Actor, now: datetime) -> None:
         calendar_id, _, since = request.form.get("calendar", "").partition(" ")
-        support.resume(db, session_id, _calendar(calendar_id), since=_since(since), by=by, now=now)
+        support.resume(db, session_id, _calendar(calendar_id), since=moment(since), by=by, now=now)
 
     return _act(session_id, give, done=speaking.say(_RESUMED))
 
@@ -242,13 +241,6 @@ def _calendar(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFoundError("There is no such calendar.", code="calendar_not_found") from None
-
-
-def _since(text: str) -> datetime | None:
-    try:
-        return instant(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        return None  # no stop, and so none that lasts
 
 
 def _act(
@@ -312,10 +304,10 @@ def _uuid(text: str) -> UUID:
 
 def _start(text: str) -> datetime:
     """Return the start that the page showed. Raises: RuleError if it showed none."""
-    try:
-        return instant(datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
-        raise RuleError("Choose what the client says.", code="choice_missing", field="choice") from None
+    start = moment(text)
+    if start is None:
+        raise RuleError("Choose what the client says.", code="choice_missing", field="choice")
+    return start
 
 
 def _found(text: str, found: tuple[views.FoundSession, ...], *, notice: str = "") -> str:

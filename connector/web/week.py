@@ -12,8 +12,8 @@ from connector.errors import RuleError
 from connector.services.sync import free_busy
 from connector.services.views.week import DAYS, week_page
 from connector.web import speaking, visit
+from connector.web.forms import day
 
-_YEARS = range(2000, 2101)
 _WEEK, _HOUR, _MINUTE = timedelta(days=DAYS), timedelta(hours=1), timedelta(minutes=1)
 
 pages = Blueprint("week", __name__)
@@ -60,10 +60,7 @@ def _day(name: str) -> date | None:
     text = request.args.get(name, "").strip()
     if not text:
         return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if day.year not in _YEARS:
+    named = day(text)
+    if named is None:
         raise RuleError("Write the day as 2026-03-31.", code="day_malformed", field=name)
-    return day
+    return named

@@ -8,17 +8,23 @@ from datetime import datetime
 from typing import Self
 
 from connector.domain.span import When
+from connector.errors import RuleError
 from connector.services.scheduling.wishes import MOST
+from connector.web import visit
 from connector.web.forms import TimeInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WishInput:
-    """A line and times as typed; each time lasts as long as the session. `error`: what is wrong with it as a whole."""
+    """A line and times as typed; each time lasts as long as the session.
+
+    `error` says what is wrong with it as a whole: with the times together if `is_about_times`, else with the line.
+    """
 
     words: str = ""
     times: tuple[TimeInput, ...] = ()
     error: str = ""
+    is_about_times: bool = False
 
     @classmethod
     def from_form(cls, form: Mapping[str, str], booked: When) -> Self:
@@ -31,6 +37,10 @@ class WishInput:
         """Return the times that were typed, and the fields with what is wrong with each."""
         pairs = [(None, typed) if typed.blank else typed.checked(zone, after=after) for typed in self.times]
         return [when for when, _ in pairs if when is not None], replace(self, times=tuple(field for _, field in pairs))
+
+    def refused(self, error: RuleError) -> Self:
+        """Return the same fields with what was refused."""
+        return replace(self, error=visit.refusal(error), is_about_times=error.field == "times")
 
     @property
     def has_faults(self) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.domain.span import Span, When, instant
+from connector.domain.span import Span, When, instant, zone_named
 from connector.errors import RuleError, WallTimeError
 
 HOUR = timedelta(hours=1)
@@ -18,6 +18,12 @@ def test_a_time_in_the_spring_gap_does_not_exist_in_berlin() -> None:
     with pytest.raises(WallTimeError, match="does not exist") as refused:
         When.at(datetime(2026, 3, 29, 2, 30), zone="Europe/Berlin", duration=HOUR)
     assert refused.value.choices == ()
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules", "Factory", "right/Europe/Berlin", "Mars", "", "../etc"])
+def test_a_zone_is_one_that_means_the_same_on_every_machine(name: str) -> None:
+    with pytest.raises(RuleError, match="is not a time zone"):
+        zone_named(name)
 
 
 def test_a_time_that_comes_twice_in_new_york_is_refused_with_a_question() -> None:

@@ -78,6 +78,12 @@ def test_what_is_wrong_with_details_is_said_at_once_at_each_field(stage: Stage) 
     assert ada(stage) == before
 
 
+@pytest.mark.parametrize("buffer", ["0.5", "1,5"])
+def test_a_buffer_is_typed_as_people_write_numbers(stage: Stage, buffer: str) -> None:
+    assert stage.signed_in().post(DETAILS, fields(stage, buffer=buffer)).status_code == 303
+    assert ada(stage).buffer == timedelta(minutes=float(buffer.replace(",", ".")))
+
+
 def test_a_buffer_by_which_sessions_would_collide_is_refused_at_its_field(stage: Stage) -> None:
     stage.book(stage.at(7, 16))
     answer = stage.signed_in().post(DETAILS, fields(stage, buffer="30"))

@@ -87,7 +87,10 @@ def test_it_is_void_once_the_address_changes(stage: Stage) -> None:
     where = own(stage)
     with stage.runtime.database.begin() as db:
         change_client(db, stage.kim.id, {"email": "right@client.example"}, by=CLOCK, now=stage.now)
-    assert stage.browser().get(where).status_code == 404
+    dead = stage.browser().get(where)
+    assert dead.status_code == 404
+    assert "contact the person you have booked with" in dead.text  # and nobody's sign-in: clients have none
+    assert 'class="button"' not in dead.text
     assert stage.browser().get(own(stage)).status_code == 200
 
 

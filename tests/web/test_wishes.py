@@ -161,6 +161,15 @@ def test_what_cannot_be_sent_is_said_with_what_was_typed_and_changes_nothing(
     assert stage.everything() == before
 
 
+def test_times_that_do_not_fit_together_are_marked_and_the_line_is_not(stage: Stage) -> None:
+    where, at = stage.link(stage.offer()), {"date": stage.at(5, 9).local.date().isoformat(), "time": "09:00"}
+    form = {f"{name}-{n}": value for n in (0, 1) for name, value in at.items()}
+    page = stage.browser().post(f"{where}/none", {"keep": "yes", "words": "mornings", **form}, page=f"{where}/none")
+    assert page.status_code == 422
+    assert page.text.count('aria-invalid="true" aria-describedby="wrong"') == len(form)
+    assert '<textarea name="words" rows="3" maxlength="500">mornings' in page.text
+
+
 def test_the_same_twice_is_once_and_a_day_has_a_limit(stage: Stage) -> None:
     offer = stage.offer()
     for n in range(client_mails.MOST_A_DAY):

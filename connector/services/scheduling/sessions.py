@@ -13,11 +13,11 @@ from connector.domain import offer as offer_rules
 from connector.domain import session as session_rules
 from connector.domain.facts import Fact, SessionMoved
 from connector.domain.offer import Offer, OfferState
-from connector.domain.people import Actor
+from connector.domain.people import Actor, check_takes_bookings
 from connector.domain.session import Edit, Location, Session, SessionKind, SessionWithOffers
 from connector.domain.span import When
 from connector.domain.text import check_external_id
-from connector.errors import NotFoundError, RuleError, StaleAnswerError
+from connector.errors import NotFoundError, StaleAnswerError
 from connector.sentence import Sentence
 from connector.services import standstill
 from connector.services.policy import Policy
@@ -61,12 +61,7 @@ def book(
     practitioner = lock(db, policy, practitioner_id, now=now)
     client = people.client(db, client_id, lock=True)  # nobody retires or erases them meanwhile
     for person in (practitioner, client):
-        if person.retired:
-            raise RuleError(
-                "%(name)s is retired and takes no new bookings. Whoever runs this installation can undo that.",
-                code="person_retired",
-                name=person.name,
-            )
+        check_takes_bookings(person)
     transition = session_rules.book(
         practitioner_id=practitioner_id,
         client_id=client_id,
