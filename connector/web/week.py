@@ -14,7 +14,7 @@ from connector.services.views.week import DAYS, week_page
 from connector.web import speaking, visit
 from connector.web.forms import day
 
-_WEEK, _HOUR, _MINUTE = timedelta(days=DAYS), timedelta(hours=1), timedelta(minutes=1)
+_WEEK, _DAY, _HOUR, _MINUTE = timedelta(days=DAYS), timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 pages = Blueprint("week", __name__)
 pages.before_request(visit.require)
@@ -51,8 +51,8 @@ def show() -> ResponseReturnValue:
 
 
 def _left(rest: timedelta) -> str:
-    """Tell how long somebody still has, as exactly as matters."""
-    unit = _HOUR if rest >= 2 * _HOUR else _MINUTE
+    """Tell how long somebody still has, as exactly as matters; where scripts run, they go on telling it so."""
+    unit = next((unit for unit in (_DAY, _HOUR) if rest >= 2 * unit), _MINUTE)
     return speaking.language().value(max(rest // unit, 1) * unit)
 
 

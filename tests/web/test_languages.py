@@ -14,6 +14,7 @@ from tests.conftest import Clock
 from tests.messages.pseudo import write_catalogue
 from tests.web.deliveries import STATUSES
 from tests.web.desk import Desk, desk
+from tests.web.inline import inline
 from tests.web.services import memory_service
 from tests.web.stage import Stage, make_runtime, make_stage
 from tests.web.walk import (
@@ -121,6 +122,7 @@ def test_no_page_leaves_a_text_behind_or_has_people_look_for_what_was_wrong(stra
 
     assert _left(pages, _PLAIN) == []
     assert [name for name, page in pages if _REFUSED.search(page) and "autofocus" not in page] == []
+    assert [(name, *found) for name, page in pages if (found := inline(page))] == []
 
 
 @pytest.mark.parametrize(

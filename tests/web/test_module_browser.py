@@ -37,6 +37,11 @@ def test_a_page_shows_by_itself_that_the_client_has_answered(page: Page, stage: 
     offer = stage.offer()
     page.open(stage.sign_in_link(stage.ada))
     page.press("Sign in now", to="Your week")
+    page.open(f"/?day={stage.at(9, 9).local.date()}")
+    page.chromium.execute_script("document.querySelector('[data-left]').dataset.until = Date.now() + 50.5 * 60 * 1000")
+    page.wait_for_text("held for 50 minutes more")
+    page.chromium.execute_script("document.querySelector('[data-left]').dataset.until = Date.now() - 1")
+    page.wait_for_text("no longer held")
     page.open(f"/sessions/{stage.session.id}")
     assert "Waiting for Kim Noor" in page.text
     assert "Tuesday, 3 March 2026, 10:00 (Central European Time, Berlin) (in 24 hours)." in page.text

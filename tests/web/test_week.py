@@ -52,7 +52,8 @@ def test_a_week_shows_what_is_booked_and_held_and_for_whom(stage: Stage) -> None
     week = shown(ada)
     tomorrow = day_of(week, stage.at(1, 9).local.strftime("%a"))
     assert tomorrow.index("Kim Noor") < tomorrow.index("Offered to Kim Noor")
-    assert "held for 24 hours more" in tomorrow
+    assert ">held for 24 hours more</time>" in tomorrow
+    assert 'data-deadline="86400" data-left="held for {} more"' in tomorrow, "where scripts run, it goes on by itself"
     assert "Lou Secret" not in week, "another practitioner's"
 
 

@@ -1,7 +1,8 @@
 // What a page gains where scripts run; without it everything works, and is only less up to date.
 //
 // - A <time data-deadline> (the seconds left when it was rendered) says how long there is still, and says so aloud an
-//   hour, ten minutes and a minute before.
+//   hour, ten minutes and a minute before. One with data-left (a sentence with {} for how long) and data-over says
+//   nothing else, and nothing aloud: there may be many of them on a page.
 // - A region with data-state (an address) and data-version (the state it shows) asks there whether it is still so,
 //   more and more rarely, for an hour at most, and only while it is looked at. What is new takes its place, unless
 //   somebody has begun to fill in a form: then a button offers it.
@@ -22,12 +23,19 @@ function say(text) {
 
 // Deadlines
 
-const words = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "always" });
+const language = document.documentElement.lang || "en";
+const words = new Intl.RelativeTimeFormat(language, { numeric: "always" });
 let ticking;
 
-function remaining(left) {
+function measured(left) {
   const [size, unit] = UNITS.find(([size]) => left >= 2 * size) ?? UNITS.at(-1);
-  return words.format(Math.floor(left / size), unit);
+  return [Math.floor(left / size), unit];
+}
+
+// How long, in the words of the page: a hold of 90 seconds has one minute left, as whoever rendered it counts.
+function length(left) {
+  const [number, unit] = left < 2 * MINUTE ? [Math.max(Math.floor(left / MINUTE), 1), "minute"] : measured(left);
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(number);
 }
 
 function tick() {
@@ -36,13 +44,18 @@ function tick() {
   for (const time of document.querySelectorAll("time[data-deadline]")) {
     time.dataset.until ??= Date.now() + time.dataset.deadline * SECOND; // by the clock here, which may be wrong
     const left = time.dataset.until - Date.now();
+    if (time.dataset.left) {
+      time.textContent = left > 0 ? time.dataset.left.replace("{}", length(left)) : time.dataset.over;
+      if (left > 0) next = Math.min(next, 5 * SECOND);
+      continue;
+    }
     const shown = time.querySelector(".left") ?? time.appendChild(document.createElement("span"));
     shown.className = "left";
     if (!(left > 0)) {
       shown.textContent = "";
       continue;
     }
-    shown.textContent = ` (${remaining(left)})`;
+    shown.textContent = ` (${words.format(...measured(left))})`;
     const passed = ALOUD.find((at) => left <= at && left > at - 5 * SECOND && time.dataset.said !== String(at));
     if (passed) {
       time.dataset.said = passed;
