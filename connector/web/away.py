@@ -20,6 +20,7 @@ from connector.domain.away import LONGEST_DAYS, MOST_SESSIONS, Shown
 from connector.domain.session import Session
 from connector.domain.span import Span, When, zone_named
 from connector.errors import NotFoundError, RuleError
+from connector.language.messages import marked
 from connector.language.telling import Teller, TimeText
 from connector.services.scheduling import away
 from connector.services.scheduling.away import Review, Reviewed, Wanted
@@ -27,12 +28,13 @@ from connector.services.sync import free_busy
 from connector.services.views import away as views
 from connector.services.views import practitioners
 from connector.services.views.absences import absence_of
-from connector.services.views.away import AwaySession
+from connector.services.views.away import AwaySession, Turn
 from connector.web import speaking, visit
 from connector.web.forms import YEARS, TimeInput, day
 
 _DIGITS = 11  # of seconds since 1970
 _MOST_PICKS = 20
+_FULL = marked("All of these are chosen, and no more fit in one go. Send them first, or leave one of them out.")
 
 pages = Blueprint("away", __name__, url_prefix=paths.AWAY)
 pages.before_request(visit.require)
@@ -58,11 +60,19 @@ class Typed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The whole form, as typed."""
+    """The whole form, as typed; `after` says which sessions come after those in it."""
 
     first: str
     last: str
     rows: tuple[Typed, ...]
+    after: Turn | None = None
+
+    @property
+    def turn(self) -> str:
+        """What comes back of `after`."""
+        if self.after is None:
+            return ""
+        return f"{self.after.rank}.{self.after.starts_at.timestamp():.0f}.{self.after.session_id.hex}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +133,16 @@ def choose() -> ResponseReturnValue:
 def change() -> ResponseReturnValue:
     """Show what was chosen once more, to change it."""
     return _plan(_asked(request.form))
+
+
+@pages.post("/further")
+def further() -> ResponseReturnValue:
+    """Show the next sessions in place of those that are left as they are; nothing that was chosen is lost."""
+    asked = _asked(request.form)
+    kept = tuple(row for row in asked.rows if row.included or not row.manual.blank)
+    if len(kept) < MOST_SESSIONS:
+        return _plan(replace(asked, rows=kept), only=frozenset())
+    return _plan(asked, error=speaking.say(_FULL), status=422)
 
 
 @pages.post("/review")
@@ -194,7 +214,7 @@ def _asked(form: MultiDict[str, str]) -> Asked:
     rows = tuple(_typed(form, f"-{n}") for n in range(MOST_SESSIONS) if f"shown-{n}" in form)
     if len({row.session_id for row in rows}) < len(rows):
         raise _malformed()
-    return Asked(first=form.get("from", ""), last=form.get("to", ""), rows=rows)
+    return Asked(first=form.get("from", ""), last=form.get("to", ""), rows=rows, after=_turn(form.get("after", "")))
 
 
 def _typed(form: MultiDict[str, str], suffix: str) -> Typed:
@@ -210,6 +230,17 @@ def _typed(form: MultiDict[str, str], suffix: str) -> Typed:
             despite=form.get("despite" + suffix, ""),
         )
     except ValueError:
+        raise _malformed() from None
+
+
+def _turn(value: str) -> Turn | None:
+    """Read where the next sessions begin. Raises: RuleError."""
+    if not value:
+        return None
+    try:
+        rank, starts_at, session_id = value.split(".")
+        return Turn(int(rank[:1]), datetime.fromtimestamp(int(starts_at[:_DIGITS]), UTC), UUID(session_id))
+    except (ValueError, OverflowError, OSError):
         raise _malformed() from None
 
 
@@ -306,7 +337,16 @@ def _plan(
         }
         first, last = _day(asked.first, "from"), _day(asked.last, "to")
         plan = views.plan(
-            db, runtime.policy, own, first, last, now=runtime.clock(), chosen=chosen, also=sessions, named=only or ()
+            db,
+            runtime.policy,
+            own,
+            first,
+            last,
+            now=runtime.clock(),
+            chosen=chosen,
+            also=sessions,
+            named=only or (),
+            after=asked.after,
         )
     reader = speaking.to(plan.practitioner)
     typed = {row.session_id: row for row in asked.rows}
@@ -322,6 +362,7 @@ def _plan(
         for view in plan.sessions
     ]
     marked = next((n for n, row in enumerate(rows) if row.errors), None)
+    asked = replace(asked, after=plan.after)
     body = speaking.render(
         "away/plan.html", plan=plan, rows=rows, reader=reader, asked=asked, error=error, marked=marked
     )
@@ -353,7 +394,7 @@ def _row(
             )
             for span, is_ticked, is_fresh in picks
         ),
-        manual=_blank(session) if typed is None or (typed.manual.blank and not typed.manual.error) else typed.manual,
+        manual=typed.manual if typed and typed.manual != TimeInput() else _blank(session),
         errors=tuple(errors),
     )
 

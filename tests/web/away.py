@@ -61,6 +61,10 @@ class Form(HTMLParser):
         named = [field.name for field in self.fields if field.value.startswith(f"{session.id.hex}.")]
         return int(named[0].removeprefix("shown-")) if named else None
 
+    def rows(self) -> list[tuple[str, list[str]]]:
+        """Return the field of each session, which says which it is and how it was shown."""
+        return [(name, values) for name, values in self.data.items() if name.startswith("shown-")]
+
     def picks(self, n: int) -> list[str]:
         return self.data.get(f"pick-{n}", [])
 

@@ -9,6 +9,7 @@ from connector.domain.absence import Absence
 from connector.domain.session import Session
 from connector.storage import absences
 from tests.web.absences import absence_of, page_of
+from tests.web.away import Form
 from tests.web.desk import Desk
 from tests.web.stage import Stage
 
@@ -81,3 +82,12 @@ def test_other_times_are_offered_for_just_the_sessions_that_an_absence_names(sta
     assert named.id.hex in page.text
     assert other.id.hex in page.text
     assert stage.signed_in(stage.bob).get(f"/away?absence={absence.id}").status_code == 404
+
+
+def test_a_link_to_an_absence_of_more_days_than_can_be_shown_shows_as_many_as_can(stage: Stage) -> None:
+    first, last = stage.book(stage.at(3, 9)), stage.book(stage.at(80, 9))
+    absence, _ = asked(stage, first, last)
+    page = stage.signed_in(stage.ada).get(f"/away?absence={absence.id}")
+    assert page.status_code == 200
+    assert Form(page).row(first) is not None
+    assert Form(page).row(last) is None

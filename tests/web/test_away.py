@@ -17,6 +17,7 @@ from connector.services.scheduling import answers, sessions
 from connector.storage import offers
 from connector.storage.tables import clients, practitioners
 from tests.counting import statements
+from tests.web.absences import absence_of
 from tests.web.away import Form, days, full_day, send_form
 from tests.web.desk import Desk, lose
 from tests.web.remote_changes import begin, hand, refresh_free_busy
@@ -185,6 +186,24 @@ def test_all_that_is_wrong_is_said_at_once_each_at_its_session(stage: Stage) -> 
     assert 'name="date-1" value="2026-03-20"' in refused.text
 
 
+def test_a_length_that_was_typed_stays_when_the_page_comes_back(stage: Stage) -> None:
+    full_day(stage, 2)
+    ada = stage.signed_in()
+    form = Form(ada.get(days(stage, 3))).type(date_0="2026-03-20", minutes_0="35", minutes_1="20")
+    refused = Form(send_form(ada, "/away/review", form))
+    assert (refused.data["minutes-0"], refused.data["minutes-1"]) == (["35"], ["20"])
+
+
+def test_nothing_is_ticked_on_the_page_that_follows_a_sending(stage: Stage) -> None:
+    full_day(stage, 3)
+    ada = stage.signed_in()
+    form = Form(ada.get(days(stage, 3))).tick("with-1", off=True)
+    sent = send_form(ada, "/away/send", Form(send_form(ada, "/away/review", form)))
+    page = Form(ada.get(sent.location))
+    assert len([name for name in page.data if name.startswith("shown-")]) == 3
+    assert not [name for name in page.data if name.startswith("with-")]
+
+
 def test_two_clients_are_never_offered_the_same_time(stage: Stage) -> None:
     full_day(stage, 2)
     ada = stage.signed_in()
@@ -289,6 +308,7 @@ def test_it_costs_as_many_statements_whatever_there_is_and_a_full_page_stays_sma
         return len(of_plan), len(of_review)
 
     before = cost()
+    assert "/away/further" not in ada.get(days(stage, 3, 6)).text
     full_day(stage, 7, days=4)
     full_day(stage, 8, days=5)
     full_day(stage, 8, days=6)
@@ -299,3 +319,42 @@ def test_it_costs_as_many_statements_whatever_there_is_and_a_full_page_stays_sma
     full = ada.get(days(stage, 3, 6)).text
     assert full.count("shown-") == MOST_SESSIONS
     assert "liegt noch 1 Termin" in full or "liegen noch" in full
+    page = ada.get(days(stage, 3, 6))
+    with statements() as of_next:
+        following = send_form(ada, "/away/further", Form(page).tick("with-0", off=True))
+    assert following.status_code == 200
+    assert len(following.data) < 50 * KB
+    assert len(of_next) <= max(before) + 2
+
+
+def test_of_many_sessions_each_is_reached_and_nothing_that_was_chosen_is_lost(stage: Stage) -> None:
+    booked = [session for day in range(3, 7) for _client, session in full_day(stage, 8, days=day)]
+    ada = stage.signed_in()
+    page = ada.get(days(stage, 3, 6))
+    assert "7 more sessions lie in this time." in page.text
+    form = Form(page)
+    full = send_form(ada, "/away/further", form)
+    assert full.status_code == 422
+    assert "no more fit in one go" in full.text
+
+    for n in range(MOST_SESSIONS):
+        form.tick(f"with-{n}", off=n != 4).tick(f"pick-{n}", n=0, off=n == 4)
+    form.type(date_7="2026-03-27", time_7="11:15", minutes_7="35")
+    ticked, typed, picks = form.data["shown-4"][0], form.data["shown-7"][0], form.picks(4)
+    following = Form(send_form(ada, "/away/further", form))
+    rows = {value: name.removeprefix("shown-") for name, [value] in following.rows()}
+    assert len(rows) == MOST_SESSIONS
+    assert {one.id.hex for one in booked} == {
+        value.partition(".")[0] for _, [value] in [*form.rows(), *following.rows()]
+    }
+    assert [name for name in following.data if name.startswith("with-")] == [f"with-{rows[ticked]}"]
+    assert following.picks(int(rows[ticked])) == picks
+    fields = [following.data[f"{name}-{rows[typed]}"] for name in ("date", "time", "minutes")]
+    assert fields == [["2026-03-27"], ["11:15"], ["35"]]
+    assert send_form(ada, "/away/further", form, after="1.2").status_code == 422
+
+    with stage.runtime.database.begin() as db:  # those that an absence names come first, and they alone are ticked
+        absence = absence_of(db, stage.ada.id, [booked[0], booked[-1]], now=stage.now)
+    about = Form(ada.get(f"/away?absence={absence.id}"))
+    boxes = {name for name in about.data if name.startswith("with-")}
+    assert boxes == {f"with-{about.row(one)}" for one in (booked[0], booked[-1])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -54,6 +55,14 @@ class AwaySession:
         return self.session.state is SessionState.BOOKED
 
 
+class Turn(NamedTuple):
+    """When it is a session's turn to be shown, of more than can be shown at once."""
+
+    rank: int  # what an absence names comes first, and last whoever was asked already
+    starts_at: datetime
+    session_id: UUID
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwayPlan:
     """The sessions in a time in which their practitioner is away.
@@ -61,6 +70,7 @@ class AwayPlan:
     Attributes:
         sessions: Those that are shown, earliest first.
         others: How many more there are.
+        after: Where the next ones begin.
         taken: What is known of the practitioner's time.
         refusal: Why nothing can be sent at present: a calendar that lets nobody in, or is stopped.
     """
@@ -72,6 +82,7 @@ class AwayPlan:
     hours: CurrentHours
     sessions: tuple[AwaySession, ...]
     others: int
+    after: Turn | None
     taken: Taken
     refusal: RuleError | None
 
@@ -87,6 +98,7 @@ def plan(
     chosen: Mapping[UUID, Sequence[When]] | None = None,
     also: Collection[UUID] = (),
     named: Collection[UUID] = (),
+    after: Turn | None = None,
 ) -> AwayPlan:
     """Return the sessions to come in the days from the first to the last, with other times for each.
 
@@ -102,6 +114,7 @@ def plan(
         chosen: The times that have been chosen for sessions, which are suggested for no other one.
         also: Sessions that are shown wherever and however they are.
         named: Sessions that come before others where not all can be shown.
+        after: Show those whose turn is later, then the others: so everyone has a turn, whoever comes or goes meanwhile.
 
     Raises: NotFoundError; RuleError for days that cannot be meant.
     """
@@ -110,7 +123,8 @@ def plan(
     undecided = offers.undecided(db, practitioner_id)
     open_offers = {offer.session_id: offer for offer in undecided if is_open(offer, now)}
     drafts = {offer.session_id for offer in undecided if offer.state is OfferState.DRAFT}
-    shown, others = _sessions(db, practitioner, span, open_offers, also, named, now)
+    found = _sessions(db, practitioner, span, also, now)
+    shown, after = _shown(found, open_offers, also=also, named=named, after=after)
     clients = {one.id: one for one in people.clients_called(db, ids=[session.client_id for session in shown])}
     hours = working_hours.current(db, practitioner, now=now)
     looked_at = [widest(session, policy, now=now) for session in shown] or [span]
@@ -145,7 +159,8 @@ def plan(
             )
             for session in shown
         ),
-        others=others,
+        others=len(found) - len(shown),
+        after=after,
         taken=taken,
         refusal=scheduling.refusal(db, practitioner_id),
     )
@@ -155,12 +170,10 @@ def _sessions(
     db: Connection,
     practitioner: Practitioner,
     span: Span,
-    open_offers: Mapping[UUID, Offer],
     also: Collection[UUID],
-    named: Collection[UUID],
     now: datetime,
-) -> tuple[list[Session], int]:
-    """Return the sessions that are shown, and how many more there are; whoever was asked already comes last."""
+) -> list[Session]:
+    """Return the sessions to come in that time, and those that are shown wherever they are."""
     what = Sought(
         practitioner_id=practitioner.id,
         state=SessionState.BOOKED,
@@ -174,11 +187,29 @@ def _sessions(
         found += sessions.of_ids(db, missing)
     if any(session.practitioner_id != practitioner.id for session in found):
         raise NotFoundError("There is no such session.", code="session_not_found")
-    found.sort(
-        key=lambda one: (one.id not in also, one.id not in named, one.id in open_offers, one.when.span),
-    )
-    shown = sorted(found[:MOST_SESSIONS], key=lambda session: session.when.span)
-    return shown, max(0, len(found) - MOST_SESSIONS)
+    return found
+
+
+def _shown(
+    found: Sequence[Session],
+    open_offers: Mapping[UUID, Offer],
+    *,
+    also: Collection[UUID],
+    named: Collection[UUID],
+    after: Turn | None,
+) -> tuple[list[Session], Turn | None]:
+    """Return the sessions that are shown, and after which turn the next ones come."""
+
+    def turn(session: Session) -> Turn:
+        rank = 0 if session.id in named else 2 if session.id in open_offers else 1
+        return Turn(rank, session.when.span.start, session.id)
+
+    kept = [one for one in found if one.id in also]
+    rest = sorted(((turn(one), one) for one in found if one.id not in also), key=lambda pair: pair[0])
+    rest.sort(key=lambda pair: after is not None and pair[0] <= after)
+    new = rest[: max(0, MOST_SESSIONS - len(kept))]
+    shown = sorted([*kept, *(one for _turn, one in new)], key=lambda session: session.when.span)
+    return shown, new[-1][0] if new else after
 
 
 def _candidates(
