@@ -45,35 +45,41 @@ def decide(token: str, choice: str) -> ResponseReturnValue:
         if page.mail.choice is not None and page.mail.choice.value == choice:
             return _to_show(token)
         raise NotFoundError("Nothing of the sort can be decided about this mail.", code="mail_choice_not_found")
-    if chosen is MailChoice.AGREE and page.mail.times and _which() >= len(page.mail.times):
-        raise NotFoundError("Nothing of the sort can be decided about this mail.", code="mail_choice_not_found")
+    which = _which(page.mail, chosen)
     if not visit.acting():
-        return _confirm(token, page, chosen) if page.is_open else _to_show(token)
-    return _decide(token, page, chosen)
+        return _confirm(token, page, chosen, which) if page.is_open else _to_show(token)
+    return _decide(token, page, chosen, which)
 
 
-def _which() -> int:
-    """Return which of several times is meant, counted from 0."""
+def _which(mail: ClientMail, choice: MailChoice) -> int:
+    """Return which of the wished times is agreed to, counted from 0.
+
+    Raises: NotFoundError if the page names none of them: nothing is agreed to by guessing.
+    """
+    if choice is not MailChoice.AGREE or not mail.wishes:
+        return 0
+    places = {str(place): place for place in range(len(mail.times))}
     typed = request.values.get("which", "")
-    return int(typed) if typed.isdecimal() and typed.isascii() and len(typed) == 1 else 0
+    if typed not in places:
+        raise NotFoundError("Nothing of the sort can be decided about this mail.", code="mail_choice_not_found")
+    return places[typed]
 
 
-def _decide(token: str, page: MailPage, choice: MailChoice) -> ResponseReturnValue:
+def _decide(token: str, page: MailPage, choice: MailChoice, which: int) -> ResponseReturnValue:
     runtime, mail = visit.runtime(), page.mail
     if choice is MailChoice.AGREE and mail.times and page.is_open:
-        runtime.read_busy(mail.practitioner_id, [mail.times[_which()]])
+        runtime.read_busy(mail.practitioner_id, [mail.times[which]])
     by = Actor(role=Role.PRACTITIONER, name=page.practitioner.name)
     consent = Consent(shown=request.form.get("despite", ""))
     try:
         with runtime.database.begin() as db:
-            now, which = runtime.clock(), _which()
-            mails.decide(db, runtime.policy, mail.id, choice, by=by, now=now, consent=consent, which=which)
+            mails.decide(db, runtime.policy, mail.id, choice, by=by, now=runtime.clock(), consent=consent, which=which)
     except NotFoundError:
         raise
     except QuestionClosedError as error:
         return _show(token, notice=visit.refusal(error), status=409)
     except RuleError as error:
-        return _confirm(token, _page(token), choice, error=error)
+        return _confirm(token, _page(token), choice, which, error=error)
     return _to_show(token)
 
 
@@ -93,14 +99,16 @@ def _to_show(token: str) -> ResponseReturnValue:
     return redirect(url_for("mails.show", token=token), 303)
 
 
-def _confirm(token: str, page: MailPage, choice: MailChoice, *, error: RuleError | None = None) -> ResponseReturnValue:
+def _confirm(
+    token: str, page: MailPage, choice: MailChoice, which: int, *, error: RuleError | None = None
+) -> ResponseReturnValue:
     body = speaking.render(
         "mail/confirm.html",
         token=token,
         page=page,
         reader=_reader(page),
         choice=choice.value,
-        which=_which(),
+        which=which,
         action=address(page.mail, choice),
         error=visit.refusal(error) if error else "",
         conflict=error.key if isinstance(error, ConflictError) else "",

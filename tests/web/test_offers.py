@@ -9,6 +9,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from connector.domain.offer import Offer, OfferState
+from connector.domain.working_hours import WorkingHours
+from connector.services import working_hours
 from connector.storage import offers
 from tests.web.stage import Browser, Stage, add_client
 
@@ -274,11 +276,18 @@ def test_a_box_that_is_none_of_ours_is_refused(stage: Stage) -> None:
         assert refused.status_code == 422, forged
 
 
-def test_enter_continues_and_never_means_anything_else(stage: Stage) -> None:
+@pytest.mark.parametrize("free", [True, False])
+def test_enter_continues_and_never_means_anything_else(stage: Stage, *, free: bool) -> None:
     ada, path = stage.signed_in(), f"/sessions/{stage.session.id}/offer"
+    if not free:
+        with stage.runtime.database.begin() as db:
+            never = WorkingHours(weekly=((),) * 7)
+            working_hours.change(db, stage.ada.id, never, by=stage.by, now=stage.now)
+    assert ("Nothing is free within your hours" in ada.get(path).text) is not free
     for page in (ada.get(path), ada.post(path, {"more": "yes"}, page=path)):
         form = page.text.partition('id="offering"')[2]
         assert re.search(r"<button[^>]*>([^<]+)", form)[0] == "<button>Continue"  # type: ignore[index]
+        assert "More times" in form
 
 
 def test_other_days_are_shown_with_what_is_ticked_and_nothing_is_saved(stage: Stage) -> None:

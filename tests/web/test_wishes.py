@@ -119,7 +119,9 @@ def test_a_practitioner_agrees_to_one_of_the_times(stage: Stage) -> None:
     assert stage.stored_session().when == stage.session.when
     browser.post(f"{where}/agree", {"which": "1"}, page=f"{where}/agree?which=1")
     assert stage.stored_session().when == second
-    assert browser.get(f"{where}/agree?which=7").status_code == 404
+    for nothing in ("?which=7", "?which=-1", "?which=zz", "?which=", ""):
+        assert browser.get(f"{where}/agree{nothing}").status_code == 404
+        assert browser.post(f"{where}/agree{nothing}", page=where).status_code == 404
     before = stage.everything()
     assert browser.post(f"{where}/agree", {"which": "1"}, page=where).status_code == 303  # once more is the same
     another = browser.post(f"{where}/agree", {"which": "0"}, page=where)

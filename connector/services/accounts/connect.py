@@ -21,7 +21,7 @@ from connector.ports import KnowsForms, Network, Provider, RemoteCalendarInfo, U
 from connector.services import notices, standstill
 from connector.services.recording import make_busy_due
 from connector.services.views.connection_health import seen
-from connector.storage import calendars, erasures, ledger, offers, people, timeline
+from connector.storage import absences, calendars, erasures, ledger, offers, people, timeline
 from connector.storage.database import Database
 from connector.storage.ledger import Key, Kind, Urgency
 from connector.storage.seal import Seal
@@ -126,7 +126,7 @@ def add(db: Db, seal: Seal, practitioner_id: UUID, new: NewConnection, *, by: Ac
     )
     timeline.append(db, practitioner_id, [fact])
     make_due(db, target, now)
-    if offers.undecided(db, practitioner_id):
+    if offers.undecided(db, practitioner_id) or absences.furthest(db, practitioner_id, now=now) is not None:
         make_busy_due(db, practitioner_id, now=now)
     return target
 

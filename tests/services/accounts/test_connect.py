@@ -12,6 +12,7 @@ from connector.services.accounts.connect import NewConnection
 from connector.storage import calendars
 from connector.storage.database import Database
 from connector.storage.due import due
+from connector.storage.ledger import Kind
 from providers.memory import provider as memory
 from tests.domain.examples import KIM
 from tests.services.practice import SEAL, Practice
@@ -38,6 +39,23 @@ def test_calendars_and_their_work_wait_in_the_lane_of_their_account(practice: Pr
     assert [calendar.lane for calendar in owned] == [f"memory:{one.connection_id}"] * 2
     assert set(lanes) == {one.lane}
     assert one.lane != other.lane, "what one account does keeps no other waiting"
+
+
+def test_calendars_are_read_for_absences_where_sessions_lie_ahead_as_soon_as_they_are_connected(
+    practice: Practice,
+) -> None:
+    """Nothing else would have it done: a watched calendar has no feed, and perhaps nothing is booked any more."""
+    target, watched = (RemoteCalendarInfo(remote_id=name, name=name, writable=True) for name in ("work", "private"))
+    early = connected(practice, target, watched)
+    practice.book(48)
+    late = connected(practice, target, watched)
+    with practice.database.read() as db:
+        reading = sa.select(due.c.id).where(due.c.kind == Kind.BUSY, due.c.due_at <= practice.now)
+        at_once = set(db.execute(reading).scalars())
+        of_late = {str(one.id) for one in calendars.in_connection(db, late.connection_id)}
+        of_early = {str(one.id) for one in calendars.in_connection(db, early.connection_id)}
+    assert of_late <= at_once
+    assert of_early <= at_once, "whoever has the others read compares one picture"
 
 
 def test_where_hosts_are_many_calendars_wait_in_the_lane_of_theirs(practice: Practice) -> None:
