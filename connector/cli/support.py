@@ -8,7 +8,7 @@ from uuid import uuid4
 import click
 
 from connector.cli._options import locale
-from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table
+from connector.cli._shared import as_json, example, good, open_runtime, print_json, print_table, warn
 from connector.domain.people import SupportPerson
 from connector.language.offered import ENGLISH_ONLY
 from connector.language.telling import Teller
@@ -72,21 +72,37 @@ def list_(*, as_json: bool) -> None:
 
 @support.command()
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="So far back.")
+@click.option(
+    "--most",
+    default=views.MOST_AUDITED,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="No more lines than that.",
+)
 @as_json
 @example("pencilled support log --days 7")
-def log(*, days: int, as_json: bool) -> None:
+def log(*, days: int, most: int, as_json: bool) -> None:
     """Show what support has looked at and done.
 
-    By whom, when and why, the last first.
+    By whom, when and why, the last first. Searches are there by what they have shown. Where there is more than is
+    shown, a last line says so.
     """
     runtime = open_runtime(in_standstill=True)
     with runtime.database.read() as db:
         teller = Teller.to(locale="en", zone="UTC", languages=ENGLISH_ONLY)
-        lines = views.audit(db, since=runtime.clock() - timedelta(days=days), teller=teller)
+        audit = views.audit(db, since=runtime.clock() - timedelta(days=days), most=most, teller=teller)
+    lines = audit.lines
     if as_json:
         print_json(
             [
-                {"at": one.at, "who": one.who, "why": one.why, "what": one.what, "session": one.session_id}
+                {
+                    "at": one.at,
+                    "who": one.who,
+                    "why": one.why,
+                    "what": one.what,
+                    "session": one.session_id,
+                    "found": list(one.found),
+                }
                 for one in lines
             ]
         )
@@ -97,3 +113,5 @@ def log(*, days: int, as_json: bool) -> None:
             (f"{one.at:%Y-%m-%d %H:%M}", one.who, one.what, str(one.session_id or "")[:8], one.why) for one in lines
         )
         print_table(("when (UTC)", "who", "what", "session", "why"), rows)
+    if audit.is_longer:
+        warn(f"There is more, before that: raise --most (now {most}), or name fewer --days.")

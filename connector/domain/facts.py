@@ -218,9 +218,24 @@ class ClientErased(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionLookedAt(Fact):
-    """Somebody of support has looked at a session; why is the reason that they have given."""
+    """Somebody of support has looked at a session; why is the reason that they have given.
+
+    `person` is who, where we know them by more than a name: somebody later may be called the same.
+    """
 
     tag: ClassVar[str] = "session_looked_at"
+
+    person: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsFound(Fact):
+    """A search of somebody of support has shown sessions of one practitioner; `person` as of a look."""
+
+    tag: ClassVar[str] = "sessions_found"
+
+    found: tuple[UUID, ...]
+    person: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -717,6 +732,7 @@ SessionFact = (
     | PersonChanged
     | ClientErased
     | SessionLookedAt
+    | SessionsFound
     | SessionFlagged
     | FlagCleared
 )

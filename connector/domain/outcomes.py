@@ -347,6 +347,7 @@ SILENT: frozenset[type[Fact]] = frozenset(
         facts.PersonChanged,
         facts.ClientErased,
         facts.SessionLookedAt,
+        facts.SessionsFound,
         facts.ClientAnswered,
         facts.ClientWrote,
         facts.MailDecided,

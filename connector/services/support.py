@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,26 +10,45 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.connection import Calendar
-from connector.domain.facts import SessionLookedAt
+from connector.domain.facts import AnyFact, SessionLookedAt, SessionsFound, UnknownFact
 from connector.domain.notice import PauseReason
 from connector.domain.people import Actor, Role
+from connector.domain.session import Session
 from connector.errors import RuleError
 from connector.services import standstill
 from connector.services.sync import breaker
 from connector.services.sync.breaker import How
 from connector.storage import calendars, sessions, timeline
 
+_SEARCH = "search"  # the reason of what a search shows: nobody gives another
 LOOK_LASTS = timedelta(hours=1)  # then they say once more why
 
 
-def look(db: Connection, session_id: UUID, *, by: Actor, now: datetime) -> None:
+def look(db: Connection, session_id: UUID, *, by: Actor, person: UUID | None = None, now: datetime) -> None:
     """Note that somebody of support looks at a session, and why.
+
+    `person` is who that is, if they are one of those whom the operator has named; a host gives a name alone.
 
     Raises: NotFoundError; StandstillError while nothing may be noted.
     """
     standstill.check(db)
     session = sessions.get(db, session_id)
-    timeline.append(db, session.practitioner_id, [SessionLookedAt(at=now, by=by, session_id=session_id)])
+    look = SessionLookedAt(at=now, by=by, session_id=session_id, person=person)
+    timeline.append(db, session.practitioner_id, [look])
+
+
+def note_found(
+    db: Connection, found: Sequence[Session], *, name: str, person: UUID | None = None, now: datetime
+) -> None:
+    """Note of which sessions a search shows when they are and whose, before it does; what was typed is kept nowhere.
+
+    Raises: StandstillError while nothing may be noted.
+    """
+    standstill.check(db)
+    by = Actor(role=Role.SUPPORT, name=name, reason=_SEARCH)
+    for practitioner_id in dict.fromkeys(session.practitioner_id for session in found):
+        own = tuple(session.id for session in found if session.practitioner_id == practitioner_id)
+        timeline.append(db, practitioner_id, [SessionsFound(at=now, by=by, found=own, person=person)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +104,15 @@ def resume(
     breaker.resume(db, calendar_id, stopped.way_on, by=by, now=now)
 
 
-def looked_for(db: Connection, session_id: UUID, *, name: str, now: datetime) -> str:
-    """Return why somebody of this name looks at a session just now; empty if they have not said so lately."""
+def looked_for(db: Connection, session_id: UUID, *, name: str, person: UUID | None = None, now: datetime) -> str:
+    """Return why somebody looks at a session just now; empty if they have not said so lately.
+
+    Who it is their id says, where they have one: whoever is called as somebody before was has not looked yet.
+    """
     looks = timeline.of_session(db, session_id, SessionLookedAt)
-    lately = (fact.by.reason for fact in reversed(looks) if _is_of(fact.by, name) and now < fact.at + LOOK_LASTS)
-    return next(lately, "")
+    lately = (fact for fact in reversed(looks) if now < fact.at + LOOK_LASTS)
+    return next((fact.by.reason for fact in lately if _is_of(fact, name, person)), "")
 
 
-def _is_of(by: Actor, name: str) -> bool:
-    return by.role is Role.SUPPORT and by.name == name
+def _is_of(fact: AnyFact | UnknownFact, name: str, person: UUID | None) -> bool:
+    return isinstance(fact, SessionLookedAt) and fact.by.name == name and fact.person == person

@@ -84,6 +84,10 @@ def find() -> ResponseReturnValue:
     text = request.form.get("text", "").strip()[:_LONGEST_SEARCH]
     with runtime.database.read() as db:
         found = views.find(db, text, now=runtime.clock())
+    if found:
+        shown, name = [one.session for one in found], _name()
+        with runtime.database.begin() as db:
+            support.note_found(db, shown, name=name, person=_person(), now=runtime.clock())
     log.info("support_searched", found=len(found), **_noted())
     return _found(text, found)
 
@@ -102,7 +106,7 @@ def look(session_id: UUID) -> ResponseReturnValue:
     try:
         by = _by(name)
         with runtime.database.begin() as db:
-            support.look(db, session_id, by=by, now=runtime.clock())
+            support.look(db, session_id, by=by, person=_person(), now=runtime.clock())
     except NotFoundError:
         raise
     except RuleError as error:
@@ -271,7 +275,7 @@ def _looked_for(session_id: UUID) -> str:
     """Return why whoever is present looks at a session; empty if they have not said so lately."""
     runtime, name = visit.runtime(), _name()
     with runtime.database.read() as db:
-        return support.looked_for(db, session_id, name=name, now=runtime.clock())
+        return support.looked_for(db, session_id, name=name, person=_person(), now=runtime.clock())
 
 
 def _name() -> str:
@@ -282,8 +286,14 @@ def _name() -> str:
 
 def _noted() -> dict[str, str]:
     """Return who searches, for the log: by an id of ours, where there is one."""
+    person = _person()
+    return {"support": str(person)} if person is not None else {}
+
+
+def _person() -> UUID | None:
+    """Return who of those whom the operator has named is present; None where a host says who is."""
     found = visit.supporter() if visit.support_signs_in_here() else None
-    return {"support": str(found.person_id)} if found is not None else {}
+    return found.person_id if found is not None else None
 
 
 def _by(name: str) -> Actor:

@@ -36,6 +36,14 @@ def test_what_support_has_done_is_shown_with_who_and_why(practice: Cli) -> None:
     }
     assert any("cancelled" in line["what"].lower() for line in lines)
     shown = practice.ok("support", "log", "--days", "1")
+    assert "there is more" not in shown
     assert "Robin Hale" in shown
     assert session[:8] in shown
+    second = practice.book(8)
+    practice.offer(second, ahead(10))
+    practice.ok("sessions", "answer", second, "--cancel", "--support", "Robin Hale", "--reason", "called, is ill")
+    few = practice.run("support", "log", "--most", "1")
+    assert few.exit_code == 0
+    assert (second[:8] in few.stdout, session[:8] in few.stdout) == (True, False)
+    assert "There is more, before that: raise --most (now 1), or name fewer --days." in " ".join(few.output.split())
     assert "Alex" not in shown

@@ -20,7 +20,7 @@ def test_no_tag_changes_and_none_is_used_twice() -> None:
         "notice_in_doubt notice_refused notice_sent offer_accepted offer_discarded offer_drafted offer_lapsed "
         "offer_rejected offer_replaced offer_sent offer_withdrawn person_changed practitioner_answered "
         "practitioner_asked question_dropped session_booked session_cancelled session_flagged "
-        "session_looked_at session_moved target_changed"
+        "session_looked_at session_moved sessions_found target_changed"
     )
     assert sorted(kind.tag for kind in get_args(AnyFact)) == tags.split()
 

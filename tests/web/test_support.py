@@ -13,7 +13,7 @@ import pytest
 import structlog.testing
 from werkzeug.test import TestResponse
 
-from connector.domain.facts import OfferAccepted, OfferRejected, SessionCancelled, SessionLookedAt
+from connector.domain.facts import OfferAccepted, OfferRejected, SessionCancelled, SessionLookedAt, SessionsFound
 from connector.domain.offer import Offer, OfferState
 from connector.domain.people import Role
 from connector.domain.session import SessionState
@@ -161,14 +161,22 @@ def test_those_to_come_are_first_and_what_is_long_over_is_found_by_its_own_id(de
     assert f"/support/sessions/{desk.session.id}" in search(desk.browser(), str(desk.session.id))
 
 
-def test_what_is_searched_for_stands_in_no_log_and_changes_nothing(desk: Stage) -> None:
-    before = desk.everything()
+def test_what_is_searched_for_stands_in_no_log_and_what_was_shown_in_the_audit(desk: Stage) -> None:
+    before, browser = desk.everything(), desk.browser()
     with structlog.testing.capture_logs() as logged:
-        search(desk.browser(), "kim@example.org")
+        search(browser, "kim@example.org")
+        shown = desk.everything()
+        search(browser, "nobody@example.org")
     assert [line for line in logged if line["event"] == "support_searched"] == [
-        {"event": "support_searched", "found": 1, "log_level": "info"}
+        {"event": "support_searched", "found": 1, "log_level": "info"},
+        {"event": "support_searched", "found": 0, "log_level": "info"},
     ]
-    assert desk.everything() == before
+    assert [name for name, rows in shown.items() if rows != before[name]] == ["facts"]
+    assert desk.everything() == shown, "what shows nobody is no look"
+    with desk.runtime.database.read() as db:
+        [fact] = timeline.of_kind(db, desk.ada.id, SessionsFound, since=desk.now)
+    assert (fact.by.name, fact.found, fact.session_id) == (ROBIN, (desk.session.id,), None)
+    assert "kim" not in str(shown["facts"][-1]).lower()
 
 
 # Looking

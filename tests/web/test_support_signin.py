@@ -135,6 +135,22 @@ def test_the_page_of_support_that_was_wanted_is_still_so_after_a_practitioner_ha
     assert browser.post(link_of(desk, browser=browser)).location == "/support"
 
 
+def test_whoever_is_called_as_somebody_before_was_has_not_looked_yet(desk: Stage) -> None:
+    signed_in(desk).post(page_of(desk), {"reason": WHY})
+    namesake = SupportPerson(id=uuid4(), name=ROBIN.name, email="robin.two@example.org")
+    with desk.runtime.database.begin() as db:
+        support_people.remove(db, ROBIN.email)
+        support_people.add(db, namesake, now=desk.now)
+    browser = desk.browser()
+    browser.post("/support/signin", {"email": namesake.email})
+    desk.mail()
+    link = desk.runtime.sender.letters[-1].link  # type: ignore[attr-defined]
+    browser.post(link.removeprefix(desk.runtime.settings.public_url))
+    page = browser.get(page_of(desk)).text
+    assert "Why do you look at this session?" in page
+    assert "Kim" not in page
+
+
 def test_a_copied_cookie_lets_nobody_in_once_its_owner_has_signed_out(desk: Stage) -> None:
     browser, thief = signed_in(desk), desk.browser()
     cookie = browser.http.get_cookie("pencilled")

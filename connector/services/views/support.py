@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from connector.domain.facts import SessionsFound
 from connector.domain.offer import Alternative, Offer, OfferState
 from connector.domain.people import Client, Practitioner, Role
 from connector.domain.session import Location, Session, SessionState
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 MOST = 20  # sessions that a search shows; whoever finds more says more
 MOST_LINES = 60  # of a timeline: the last ones
-MOST_AUDITED = 1000  # lines: whoever wants more names fewer days
+MOST_AUDITED = 1000  # lines, unless somebody asks for more
 SHORTEST = 3  # letters of a name: fewer would list everybody
 
 _ANSWERABLE = (OfferState.OPEN, OfferState.LAPSED, OfferState.REJECTED)
@@ -153,27 +154,44 @@ def page(db: Connection, session_id: UUID, *, teller: Teller, now: datetime) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLine:
-    """One thing that support has looked at or done; `session_id` is None where it was about no session."""
+    """One thing that support has looked at or done.
+
+    Attributes:
+        session_id: None where it was about no one session.
+        found: Of a search, the sessions that it showed.
+    """
 
     at: datetime
     who: str
     what: str
     why: str
     session_id: UUID | None
+    found: tuple[UUID, ...] = ()
 
 
-def audit(db: Connection, *, since: datetime, teller: Teller) -> tuple[AuditLine, ...]:
-    """Return what support has looked at and done since then, the last first."""
-    return tuple(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What support has looked at and done, the last first; `is_longer`: there is more of it, before that."""
+
+    lines: tuple[AuditLine, ...]
+    is_longer: bool
+
+
+def audit(db: Connection, *, since: datetime, most: int = MOST_AUDITED, teller: Teller) -> Audit:
+    """Return what support has looked at and done since then, and no more than so many lines of it."""
+    facts = timeline.of_role(db, Role.SUPPORT, since=since, most=most + 1)
+    lines = tuple(
         AuditLine(
             at=fact.at,
             who=fact.by.name,
             what=line_of(fact, teller).what,
             why=fact.by.reason,
             session_id=fact.session_id,
+            found=fact.found if isinstance(fact, SessionsFound) else (),
         )
-        for fact in timeline.of_role(db, Role.SUPPORT, since=since, most=MOST_AUDITED)
+        for fact in facts[:most]
     )
+    return Audit(lines=lines, is_longer=len(facts) > most)
 
 
 def session(db: Connection, session_id: UUID) -> tuple[Session, str]:

@@ -75,6 +75,7 @@ from connector.domain.facts import (
     SessionFlagged,
     SessionLookedAt,
     SessionMoved,
+    SessionsFound,
     TargetChanged,
     UnknownFact,
 )
@@ -207,7 +208,7 @@ def _of_session(fact: SessionFact, teller: Teller) -> str:
             return teller.say("Place changed from “%(old)s” to “%(new)s”", old=fact.old, new=fact.new)
         case SessionCancelled():
             return _cancelled(fact, teller)
-        case PersonChanged() | ClientErased() | SessionLookedAt():
+        case PersonChanged() | ClientErased() | SessionLookedAt() | SessionsFound():
             return _of_people(fact, teller)
         case SessionFlagged():
             return teller.say("Needs attention: %(why)s", why=teller.say(FLAGS[fact.reason]))
@@ -237,7 +238,7 @@ def _of_mail(fact: MailFact, teller: Teller) -> str:
             assert_never(fact)
 
 
-def _of_people(fact: PersonChanged | ClientErased | SessionLookedAt, teller: Teller) -> str:
+def _of_people(fact: PersonChanged | ClientErased | SessionLookedAt | SessionsFound, teller: Teller) -> str:
     match fact:
         case PersonChanged():
             return _of_person(fact, teller)
@@ -245,6 +246,12 @@ def _of_people(fact: PersonChanged | ClientErased | SessionLookedAt, teller: Tel
             return teller.say("Erased who the client is, and everything that tells of them")
         case SessionLookedAt():
             return teller.say("Looked at this session")
+        case SessionsFound():
+            return teller.say_n(
+                "Saw in a search when a session is, and whose",
+                "Saw in a search when %(n)s sessions are, and whose",
+                len(fact.found),
+            )
         case _:
             assert_never(fact)
 
