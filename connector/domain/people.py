@@ -129,6 +129,11 @@ class Practitioner:
     version: int = field(default=1, compare=False)
     created_at: datetime | None = field(default=None, compare=False)
 
+    @property
+    def replies_to(self) -> str:
+        """The address at which they read what clients write; empty for none."""
+        return self.email if self.takes_replies else ""
+
     def __post_init__(self) -> None:
         object.__setattr__(
             self, "name", one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME)

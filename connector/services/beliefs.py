@@ -166,7 +166,7 @@ def basis_of(practitioner: Practitioner, client: Client, medium: Medium) -> Noti
         to=Recipient.of(client, medium),
         practitioner_name=practitioner.name,
         client_name=client.name,
-        reply_to=practitioner.email if practitioner.takes_replies else "",
+        reply_to=practitioner.replies_to,
     )
 
 

@@ -254,7 +254,10 @@ def of_link(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[S
     client = people.client(db, session.client_id)
     seal.identity(f"{_PURPOSE}.{client.email.lower()}", token)
     if session.when.span.end + LINKS_SHOW <= now or client.erased:
-        raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
+        raise NotFoundError(
+            "This link has expired. To reach your practitioner, use the way that you know from them.",
+            code="answer_link_expired",
+        )
     return session, client
 
 

@@ -34,5 +34,8 @@ def find(db: Connection, purpose: str, token: str, *, now: datetime) -> UUID:
     """
     subject_id = short_links.subject(db, token, purpose, now=now) if _TOKEN.fullmatch(token) else None
     if subject_id is None:
-        raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
+        raise NotFoundError(
+            "This link has expired. To reach your practitioner, use the way that you know from them.",
+            code="answer_link_expired",
+        )
     return subject_id

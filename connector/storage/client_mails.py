@@ -67,6 +67,14 @@ def of_session(db: Connection, session_id: UUID, *, most: int | None = None) -> 
     return [_mail(row) for row in db.execute(query)]
 
 
+def open_wish(db: Connection, session_id: UUID) -> ClientMail | None:
+    """Return what a client has written last that would suit them, if it waits for a decision."""
+    own = _open(client_mails.c.session_id == session_id) & (client_mails.c.kind == MailKind.WISH.value)
+    latest = (client_mails.c.received_at.desc(), client_mails.c.id)
+    row = db.execute(select(client_mails).where(own).order_by(*latest).limit(1)).first()
+    return _mail(row) if row is not None else None
+
+
 def open_of_practitioner(db: Connection, practitioner_id: UUID) -> Mapping[UUID, ClientMail]:
     """Return, by session, the latest mail that waits for a practitioner's decision."""
     waiting = _open(client_mails.c.practitioner_id == practitioner_id)

@@ -8,10 +8,22 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Subquery, cast, func, select, true
 
+from connector.domain.client_mail import MailState
+from connector.domain.facts import MailKind
 from connector.domain.offer import OfferState
 from connector.domain.reconcile import MirrorState
 from connector.storage.messages import MessageState
-from connector.storage.tables import alternatives, clients, facts, messages, mirrors, offers, practitioners, sessions
+from connector.storage.tables import (
+    alternatives,
+    client_mails,
+    clients,
+    facts,
+    messages,
+    mirrors,
+    offers,
+    practitioners,
+    sessions,
+)
 
 Glimpse = tuple[Any, ...]
 """Numbers and instants, of which one is another as soon as something else is to be shown."""
@@ -39,10 +51,12 @@ def for_practitioner(db: Connection, practitioner_id: UUID, session_id: UUID, *,
 
 
 def for_client(db: Connection, session_id: UUID, *, now: datetime) -> Glimpse | None:
-    """Return how a session stands, with what was offered for it; None if there is none."""
+    """Return how a session stands, with what was offered for it and wished; None if there is none."""
     sent = (offers.c.session_id == session_id) & (offers.c.state != OfferState.DRAFT.value)
+    wish = (client_mails.c.session_id == session_id) & (client_mails.c.kind == MailKind.WISH.value)
     parts = (
         select(func.count(), func.sum(offers.c.version)).where(sent).subquery(),
+        select(func.count(), _times(client_mails.c.state == MailState.OPEN.value)).where(wish).subquery(),
         _passed(session_id, now),
     )
     standing = (

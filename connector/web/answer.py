@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -44,6 +45,10 @@ _STALE = marked(
 )
 _BEGUN = marked("This time has already begun. Please choose one of the others. Nothing was changed.")
 _GONE = marked("This time is no longer offered. Please choose one of the others. Nothing was changed.")
+_UNSENT = marked(
+    "This offer was over before your answer came, so nothing was sent. What you have written stands below: send it if "
+    "it still holds."
+)
 _REFUSED = marked("That was not possible just now, and nothing was changed. Please try once more.")
 
 
@@ -111,6 +116,10 @@ def reject(token: str) -> ResponseReturnValue:
         speaking.to(page)
         return _question(token, "none", notice=visit.refusal(error)), visit.status_of(error)
     except (OfferClosedError, PastSpanError) as error:
+        if not wish.is_blank and isinstance(error, OfferClosedError) and _page(token).says_more:
+            speaking.to(page)
+            kept = replace(wish, error=speaking.say(_UNSENT))
+            return _render("answer/none.html", token, _page(token), wish=kept), 410
         return _refused(error, token, page, None)
     except RuleError as error:
         speaking.to(page)

@@ -31,7 +31,8 @@ class WishInput:
         """Take what was typed."""
         minutes = f"{booked.span.duration.total_seconds() / 60:g}"
         times = (replace(TimeInput.from_form(form, f"-{n}"), minutes=minutes) for n in range(MOST))
-        return cls(words=form.get("words", ""), times=tuple(times))
+        words = form.get("words", "").replace("\r\n", "\n")  # browsers count a line break once, and send two characters
+        return cls(words=words, times=tuple(times))
 
     def checked(self, zone: str, *, after: datetime) -> tuple[list[When], Self]:
         """Return the times that were typed, and the fields with what is wrong with each."""
@@ -41,6 +42,11 @@ class WishInput:
     def refused(self, error: RuleError) -> Self:
         """Return the same fields with what was refused."""
         return replace(self, error=visit.refusal(error), is_about_times=error.field == "times")
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was typed."""
+        return not self.words.strip() and all(field.blank for field in self.times)
 
     @property
     def has_faults(self) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from connector.language.offered import Languages
 from connector.language.po import read
-from tests.messages.__main__ import check, update
+from tests.messages.__main__ import FOLDER, check, update
 from tests.messages.checking import faults
 from tests.messages.collecting import Message, catalogue, in_python, in_template
 from tests.messages.pseudo import CLOSES, OPENS, pseudo, write_catalogue
@@ -394,3 +395,10 @@ def test_language_nobody_speaks_says_everything(tmp_path: Path) -> None:
     assert pseudo("<b>Hi</b> %(n)s &amp; %%").count("%(n)s") == 1
     assert len(pseudo("an hour or two")) > len("an hour or two")
     assert pseudo("x").endswith(CLOSES)
+
+
+def test_no_client_is_sent_to_somebody_without_an_address_or_a_way() -> None:
+    bare = re.compile(r"(please|or) contact |contact (your|the person|%\(practitioner\)s)", re.IGNORECASE)
+    said = [str(message.id) for message in read(FOLDER / "de.po") if message.id]
+    assert len(said) > 2000
+    assert [one for one in said if bare.search(one)] == []

@@ -122,7 +122,8 @@ def test_a_late_answer_is_refused_with_what_happened_and_what_to_do(stage: Stage
     answer = browser.http.post(f"{link}/choose/{offer.alternatives[0].id}", data=form)
     assert answer.status_code == 410
     assert "The time to answer has passed" in answer.text
-    assert "please contact Dr. Ada Weiß directly" in answer.text
+    assert "To reach Dr. Ada Weiß, please use the way that you know from them." in answer.text
+    assert "If you need another time, write when you could." in answer.text
     assert stage.stored_session().when == stage.session.when
 
 

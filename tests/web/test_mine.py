@@ -89,7 +89,7 @@ def test_it_is_void_once_the_address_changes(stage: Stage) -> None:
         change_client(db, stage.kim.id, {"email": "right@client.example"}, by=CLOCK, now=stage.now)
     dead = stage.browser().get(where)
     assert dead.status_code == 404
-    assert "contact the person you have booked with" in dead.text  # and nobody's sign-in: clients have none
+    assert "To reach the person you have booked with" in dead.text  # and nobody's sign-in: clients have none
     assert 'class="button"' not in dead.text
     assert stage.browser().get(own(stage)).status_code == 200
 

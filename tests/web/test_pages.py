@@ -218,7 +218,7 @@ def test_a_link_to_a_practitioner_that_fails_leads_to_the_sessions_and_tells_not
 def test_a_client_whose_link_fails_is_sent_to_whom_they_have_booked_with(stage: Stage, path: str) -> None:
     answer = stage.browser().get(path)
     assert answer.status_code == 404
-    assert "contact the person you have booked with" in answer.text
+    assert "To reach the person you have booked with, use the way that you know from them." in answer.text
     assert "/sessions" not in answer.text
 
 

@@ -61,6 +61,30 @@ def test_a_wish_alone_keeps_the_offer_open_and_moves_nothing(stage: Stage) -> No
     assert kinds(stage).count(NoticeKind.CLIENT_WISHED) == 1
 
 
+def own(stage: Stage) -> str:
+    token = session_links.token(stage.runtime.seal, stage.session.id, Medium.EMAIL, reader=stage.kim.email)
+    return f"/mine/{token}"
+
+
+def test_their_own_page_renews_itself_and_says_what_was_sent_and_what_happens_next(stage: Stage) -> None:
+    offer, browser = stage.offer(), stage.browser()
+    assert "What you wrote" not in browser.get(own(stage)).text
+    before = browser.get(f"{own(stage)}/state").headers["ETag"]
+    send(stage, offer, typed(stage.at(11, 9), words="Mornings are <b>better.") | {"keep": "yes"})
+    after = browser.get(f"{own(stage)}/state").headers["ETag"]
+    assert after != before
+    page = browser.get(own(stage)).text
+    assert "What you wrote to Dr. Ada Weiß" in page
+    assert "Mornings are &lt;b&gt;better." in page
+    assert "Friday, 13 March 2026" in page.partition("What you wrote")[2].partition("</section>")[0]
+    assert "reads it and decides" in page
+    assert "Please answer before" in page
+    where = decide_page(stage)
+    browser.post(f"{where}/dismiss", page=where)
+    assert browser.get(f"{own(stage)}/state").headers["ETag"] not in (before, after)
+    assert "What you wrote" not in browser.get(own(stage)).text
+
+
 def test_rejecting_with_words_is_both_and_one_letter_tells_it(stage: Stage) -> None:
     offer = stage.offer()
     assert send(stage, offer, typed(stage.at(11, 9), stage.at(12, 9))) == 303
@@ -192,6 +216,24 @@ def test_after_a_lapse_it_can_still_be_said_and_after_a_newer_offer_not(stage: S
     assert browser.get(f"{where}/none").status_code == 303
 
 
+def test_what_was_written_when_the_deadline_came_is_not_lost(stage: Stage) -> None:
+    offer, browser = stage.offer(), stage.browser()
+    where = stage.link(offer)
+    browser.get(f"{where}/none")
+    stage.clock.advance(stage.runtime.policy.window)
+    form = typed(stage.at(11, 9), words="Mornings\x00 are\r\nbetter. " + "x" * 478)
+    late = browser.post(f"{where}/none", form, page=f"{where}/none")
+    assert late.status_code == 410
+    assert "This offer was over before your answer came, so nothing was sent." in late.text
+    assert "Mornings" in late.text
+    assert f'value="{stage.at(11, 9).local:%Y-%m-%d}"' in late.text
+    assert written(stage) == []
+    again = browser.post(f"{where}/none", form | {"keep": "yes"}, page=f"{where}/none")
+    assert again.status_code == 303
+    [words] = written(stage)
+    assert words == "Mornings are better. " + "x" * 478
+
+
 def test_where_a_code_is_asked_for_nothing_is_written_without_it(stage: Stage) -> None:
     stage.runtime.policy = replace(stage.runtime.policy, answers=AnswerPolicy.CODE)
     offer = stage.offer()
@@ -231,10 +273,12 @@ def test_once_another_time_was_found_nobody_is_asked_for_one(stage: Stage) -> No
     send(stage, offer, typed(agreed))
     token = session_links.token(stage.runtime.seal, stage.session.id, Medium.EMAIL, reader=stage.kim.email)
     browser = stage.browser()
-    assert "What would suit you?" in browser.get(f"/mine/{token}").text
+    assert "Write once more" in browser.get(f"/mine/{token}").text
     where = decide_page(stage)
     browser.post(f"{where}/agree", {"which": "0"}, page=f"{where}/agree?which=0")
     assert stage.stored_session().when == agreed
-    assert "What would suit you?" not in browser.get(f"/mine/{token}").text
+    page = browser.get(f"/mine/{token}").text
+    assert "What would suit you?" not in page
+    assert "Write once more" not in page
     assert "Write when you could" not in browser.get(stage.link(offer)).text
     assert browser.get(f"{stage.link(offer)}/none").status_code == 303

@@ -109,7 +109,8 @@ def take(db: Connection, seal: Seal, said: Assertion, *, now: datetime) -> tuple
         token = _link(db, seal, offer, client, now=now)
     except NotFoundError as error:
         raise AssertionRefusedError(
-            "What you were to answer is not there, or not any more. Please contact the person you have booked with.",
+            "What you were to answer is not there, or not any more. To reach the person you have booked with, use the "
+            "way that you know from them.",
             code="assertion_offer_unknown",
         ) from error
     if who_is_present(said.client, client=client.external_id) is not Present.THE_CLIENT:

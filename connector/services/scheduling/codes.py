@@ -60,8 +60,8 @@ def send(db: Connection, policy: Policy, seal: Seal, offer_id: UUID, came_by: Me
         return
     if len(former) >= MOST_EVER or sum(now < code.made_at + WITHIN for code in former) >= MOST:
         raise CodeRefusedError(
-            "So many codes have been sent for this offer that no further one is, for now. Please try again in an hour, "
-            "or contact your practitioner.",
+            "So many codes have been sent for this offer that no further one is, for now. Please try again in an "
+            "hour. To reach your practitioner, use the way that you know from them.",
             code="answer_codes_used_up",
         )
     session = sessions.get(db, offer.session_id)
@@ -69,7 +69,8 @@ def send(db: Connection, policy: Policy, seal: Seal, offer_id: UUID, came_by: Me
     address = client.address(proof.medium)
     if not address:
         raise CodeRefusedError(
-            "No code can be sent to you. Please contact your practitioner.", code="answer_code_unsendable"
+            "No code can be sent to you. To reach your practitioner, use the way that you know from them.",
+            code="answer_code_unsendable",
         )
     identity = uuid4()
     told = conversations.about(db, practitioner.id, None, Audience.CLIENT, proof.medium, address=address)

@@ -119,7 +119,7 @@ def cancel(
     until = cancel_until(policy, session)
     if until is None or until <= now:
         raise RuleError(
-            "This session can no longer be cancelled here, so it stands. Please contact your practitioner.",
+            "This session can no longer be cancelled here, so it stands.",
             code="cancel_too_late",
         )
     if shown != session.when.span.start:
@@ -133,4 +133,7 @@ def cancel(
 
 def _check_lasts(session: Session, client: Client, now: datetime) -> None:
     if session.when.span.end + LINKS_SHOW <= now or client.retired:
-        raise NotFoundError("This link has expired. Please contact your practitioner.", code="answer_link_expired")
+        raise NotFoundError(
+            "This link has expired. To reach your practitioner, use the way that you know from them.",
+            code="answer_link_expired",
+        )

@@ -57,6 +57,7 @@ class AnswerPage:
 
     `state` is as of now: an open offer whose deadline has come is lapsed, even before that is recorded.
     `says_more`: they can say what would suit them, whether or not it is open.
+    `replies_to` is the address at which their practitioner reads what they write; empty for none.
     `own_page` is the token of their own page of the session.
     `came_by` is the medium of the link, `code` what has to be typed for an answer; None for nothing.
     `version` is another as soon as the page would show something else.
@@ -81,6 +82,7 @@ class AnswerPage:
     code: CodeView | None
     version: str
     says_more: bool
+    replies_to: str
     own_page: str
 
     def choice(self, alternative_id: UUID) -> Choice:
@@ -102,12 +104,13 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
     choices = tuple(_choice(db, policy, alternative, session, now) for alternative in offer.alternatives)
     version = page_states.of_clients_session(db, session.id, now=now)
     came_by, state = answers.came_by(seal, token), state_now(offer, now)
+    practitioner = people.practitioner(db, offer.practitioner_id)
     return AnswerPage(
         offer_id=offer.id,
         session_id=session.id,
         gets_mail=bool(client.email),
         state=state,
-        practitioner_name=people.practitioner(db, offer.practitioner_id).name,
+        practitioner_name=practitioner.name,
         client_name=client.name,
         zone=client.zone,
         locale=client.locale,
@@ -120,6 +123,7 @@ def answer_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: 
         ended_at=offer.ended_at,
         came_by=came_by,
         says_more=wishes.can_be_said(db, offer, session, now=now),
+        replies_to=practitioner.replies_to,
         own_page=session_links.token(seal, session.id, came_by, reader=client.address(came_by)),
         code=_code(db, policy, offer, client, came_by, now) if state is OfferState.OPEN else None,
         version=version,

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from connector.domain.client_mail import ClientMail
 from connector.domain.facts import (
     AlternativeMoved,
     AlternativeWithdrawn,
@@ -42,7 +43,7 @@ from connector.services.scheduling import answers, session_links, wishes
 from connector.services.views import page_states
 from connector.services.views.offers import is_open, state_now
 from connector.services.views.published import for_client
-from connector.storage import offers, people, published, timeline
+from connector.storage import client_mails, offers, people, published, timeline
 from connector.storage.seal import Seal
 
 MOST = 40  # lines of what happened, the latest
@@ -124,6 +125,7 @@ class OwnPage:
         asks_for_words: Nothing is offered any more, and what would suit can still be said.
         history: What happened, the latest first.
         takes_copy: No mail can invite them, so that they may take a copy for their calendar.
+        wish: What they have written last that would suit them, while their practitioner has still to decide about it.
         subscription: They have a calendar subscription, or get no mail and can have one.
         cancel: The token by which they cancel; empty where they cannot.
         cancel_until: Until when they can, or could, aware UTC; None if never here.
@@ -140,6 +142,7 @@ class OwnPage:
     asks_for_words: bool
     history: tuple[HistoryLine, ...]
     takes_copy: bool
+    wish: ClientMail | None
     subscription: bool
     cancel: str
     cancel_until: datetime | None
@@ -153,7 +156,7 @@ class OwnPage:
     @property
     def replies_to(self) -> str:
         """The address at which their practitioner reads what they write; empty for none."""
-        return self.practitioner.email if self.practitioner.takes_replies else ""
+        return self.practitioner.replies_to
 
 
 def own_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: datetime) -> OwnPage:
@@ -184,6 +187,7 @@ def own_page(db: Connection, policy: Policy, seal: Seal, token: str, *, now: dat
         asks_for_words=says_more,
         history=_history(facts),
         takes_copy=is_to_come and not has_mail and not session.published,
+        wish=client_mails.open_wish(db, session.id) if is_to_come else None,
         subscription=not client.email or published.of_client(db, client.id) is not None,
         cancel=_cancel(seal, session, client, came_by) if until is not None and now < until else "",
         cancel_until=until,
