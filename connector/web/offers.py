@@ -26,7 +26,7 @@ from connector.services.working_hours import CurrentHours
 from connector.web import speaking, visit
 from connector.web.draft_form import DraftForm, in_order
 from connector.web.forms import TimeInput, day
-from connector.web.sessions import load, reader_of, to_session
+from connector.web.sessions import is_standing, load, reader_of, to_session
 
 pages = Blueprint("offers", __name__, url_prefix=paths.offer("<uuid:session_id>"))
 pages.before_request(visit.require)
@@ -37,6 +37,8 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     """Note down times; nothing is sent and nothing is held."""
     page, runtime = load(session_id), visit.runtime()
     if not visit.acting():
+        if not is_standing(page):
+            return to_session(session_id)
         zone, window = page.client.zone, runtime.policy.window
         form = DraftForm.of_draft(page.draft, page.session, client_zone=zone, window=window)
         form = replace(form, first=day(request.args.get("from", "")))

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from connector import paths
 from connector.domain.facts import MoveReason
-from connector.domain.session import Edit, Session
+from connector.domain.session import Edit, Session, SessionState
 from connector.errors import NotFoundError, RuleError, StaleAnswerError, TimeTakenError
 from connector.language.messages import marked
 from connector.language.telling import Teller
@@ -142,7 +142,7 @@ def time(session_id: UUID) -> ResponseReturnValue:
     """Enter a time the client has agreed to, or correct a mistake; the place can change in the same save."""
     page, now = load(session_id), visit.runtime().clock()
     if not visit.acting():
-        return _time_form(page, _time_filled(page, now))
+        return _time_form(page, _time_filled(page, now)) if is_standing(page) else to_session(session_id)
     edit, form = _time_from_form().checked(page.session, now)
     if edit is None:
         return _time_form(page, form, status=422)
@@ -161,7 +161,9 @@ def location(session_id: UUID) -> ResponseReturnValue:
     """Change the place alone; the client is told, and need not agree."""
     page = load(session_id)
     if not visit.acting():
-        return _location_form(page, PlaceInput.of(page.session.location))
+        return (
+            _location_form(page, PlaceInput.of(page.session.location)) if is_standing(page) else to_session(session_id)
+        )
     place = PlaceInput.from_form(request.form)
     try:
         return _save(page, Edit(location=place.needed()))
@@ -176,7 +178,7 @@ def cancel(session_id: UUID) -> ResponseReturnValue:
     """Cancel the session."""
     page = load(session_id)
     if not visit.acting():
-        return _cancelling(page)
+        return _cancelling(page) if is_standing(page) else to_session(session_id)
     text, runtime = request.form.get("reason", ""), visit.runtime()
     try:
         reason = one_line(text, label=_REASON, field="reason")
@@ -240,6 +242,11 @@ def load(session_id: UUID) -> SessionPage:
         return session_page(
             db, runtime.policy, visit.practitioner_id(), session_id, now=runtime.clock(), languages=runtime.languages
         )
+
+
+def is_standing(page: SessionPage) -> bool:
+    """Whether it is booked; of one that is cancelled its page says that, and no form promises anything."""
+    return page.session.state is SessionState.BOOKED
 
 
 def reader_of(page: SessionPage) -> Teller:

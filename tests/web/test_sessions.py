@@ -161,6 +161,8 @@ def test_cancelling_says_what_happens_and_then_does_it(stage: Stage) -> None:
     page = ada.get(f"/sessions/{stage.session.id}").text
     assert "Session cancelled: burst pipe" in page
     assert "Offer alternatives" not in page
+    forms = [ada.get(f"/sessions/{stage.session.id}/{form}") for form in ("time", "location", "cancel", "offer")]
+    assert {form.headers.get("Location") for form in forms} == {f"/sessions/{stage.session.id}"}  # promises nothing
 
 
 @pytest.mark.parametrize("reason", FlagReason)
