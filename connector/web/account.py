@@ -169,7 +169,7 @@ def dates() -> ResponseReturnValue:
     day: date | None
     hours: Day = ()
     if removed:
-        day = _day_named(removed)
+        day = forms.day(removed)
     else:
         day, hours, typed = DateInput.from_form(request.form).read(today)
     if typed.errors:
@@ -177,6 +177,8 @@ def dates() -> ResponseReturnValue:
     try:
         with runtime.database.begin() as db:
             before = working_hours.current(db, person, now=now).hours
+            if removed and day not in before.exceptions:  # it is gone already, and nothing else is said by that
+                return redirect(url_for("account.hours"), 303)
             exceptions = {one: what for one, what in before.exceptions.items() if one >= today and one != day}
             if day is not None and not removed:
                 exceptions[day] = hours
@@ -230,7 +232,7 @@ def _hours(
     today = _today(person, now)
     with runtime.database.read() as db:
         current = working_hours.current(db, person, now=now)
-    behind = _day_named(request.args.get("behind", ""))
+    behind = forms.day(request.args.get("behind", ""))
     coming = [one for one in current.hours.exceptions.items() if one[0] >= today and (not behind or one[0] > behind)]
     reader = speaking.to(person)
     body = speaking.render(
@@ -264,20 +266,12 @@ def _today(person: Practitioner, now: datetime) -> date:
 
 def _date(text: str, today: date) -> date:
     """Return a date that was typed. Raises: RuleError for none, and for one that is over."""
-    day = _day_named(text)
+    day = forms.day(text)
     if day is None:
         raise RuleError("Write the day as 2026-03-31.", code="day_malformed", field="day")
     if day < today:
         raise RuleError("This day is over. Give one that is to come.", code="hours_date_past", field="day")
     return day
-
-
-def _day_named(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.year in forms.YEARS else None
 
 
 def _told(stretches: Day) -> str:

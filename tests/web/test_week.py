@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from connector.services.scheduling import answers
+from connector.domain.span import When
+from connector.services import people
+from connector.services.scheduling import answers, offers
 from connector.storage import sessions as stored
 from connector.storage import tables
 from connector.storage.database import Database
 from tests.conftest import Clock
 from tests.counting import statements
-from tests.web.stage import Browser, NotedMail, Stage, add_client, stage_of
+from tests.web.stage import BERLIN, Browser, NotedMail, Stage, add_client, stage_of
 
 
 def shown(browser: Browser, path: str = "/") -> str:
@@ -95,16 +97,66 @@ def test_a_draft_that_was_not_sent_waits(stage: Stage) -> None:
     assert f'href="/sessions/{stage.session.id}/offer/review"' in needed
 
 
-def test_with_an_open_offer_the_first_act_is_not_another_offer(stage: Stage) -> None:
+def primary(browser: Browser, path: str) -> list[str]:
+    """Return the acts of a page that are drawn as the one that matters most."""
+    acts = shown(browser, path).partition("<main")[2]
+    return re.findall(r'<(?:a class="button"(?: [^>]*)?|button)>([^<]+)<', acts)
+
+
+def test_a_session_has_one_first_act_and_the_right_one_however_it_stands(stage: Stage) -> None:
     ada, own = stage.signed_in(), f"/sessions/{stage.session.id}"
+    assert primary(ada, own) == ["Offer alternatives"]
+    draft = stage.draft(stage.at(9, 9))
+    assert primary(ada, own) == ["Check and send"]
+    with stage.runtime.database.begin() as db:
+        offers.send(db, stage.runtime.policy, draft.id, by=stage.by, now=stage.now)
+    assert primary(ada, own) == ["Edit date/time"]
+    stage.clock.advance(timedelta(hours=25))
+    ada = stage.signed_in()
+    assert primary(ada, own) == ["Offer alternatives"], "it has lapsed"
+    stage.clock.advance(timedelta(days=20))
+    ada = stage.signed_in()
+    assert primary(ada, own) == ["Book another session"], "it is over"
+    assert "Offer alternatives" not in shown(ada, own)
 
-    def primary() -> list[str]:
-        acts = shown(ada, own).partition("<main")[2]
-        return re.findall(r'<a class="button" href="[^"]*">([^<]+)</a>', acts)
 
-    assert primary() == ["Offer alternatives"]
-    stage.offer()
-    assert primary() == ["Edit date/time"]
+def test_a_cancelled_session_leads_to_another_one(stage: Stage) -> None:
+    ada, own = stage.signed_in(), f"/sessions/{stage.session.id}"
+    ada.post(f"{own}/cancel")
+    assert primary(ada, own) == ["Book another session"]
+
+
+def test_the_week_has_one_first_act(stage: Stage) -> None:
+    ada = stage.signed_in()
+    assert primary(ada, "/") == ["Book a session"]
+    stage.draft(stage.at(9, 9))
+    noa = add_client(stage)
+    stage.draft(stage.at(9, 11), session=stage.book(stage.at(3, 9), client=noa))
+    assert primary(ada, "/") == ["Check and send"]
+
+
+@pytest.mark.parametrize(("day", "said"), [("2026-04-05", "back"), ("2026-09-27", "forward")])
+def test_a_week_far_east_has_its_long_and_short_days(stage: Stage, day: str, said: str) -> None:
+    with stage.runtime.database.begin() as db:
+        changes = {"zone": "Pacific/Chatham"}
+        people.change_practitioner(db, stage.ada.id, changes, by=stage.by, now=stage.now)
+    stage.book(When.at(datetime(2026, 3, 3, 0, 30), zone="Pacific/Chatham", duration=timedelta(minutes=50)))
+    ada = stage.signed_in()
+    week = shown(ada)
+    assert "Chatham" in week
+    assert "00:30" in day_of(week, "Tue")
+    assert shown(ada, f"/?week={day}").count(f"The clocks go {said} on this day.") == 1
+
+
+def test_three_at_once_and_what_takes_days_stand_on_each_day_that_they_touch(stage: Stage) -> None:
+    noa = add_client(stage)
+    stage.book(stage.at(1, 9), client=noa)
+    stage.offer(stage.at(1, 11), session=stage.book(stage.at(5, 11), client=noa))
+    night = When.at(stage.at(1, 23).local, zone=BERLIN, duration=timedelta(hours=4))
+    stage.book(night, client=noa)
+    week = shown(stage.signed_in())
+    assert "from 23:00 into the next day" in day_of(week, "Tue")
+    assert "since the day before, until 03:00" in day_of(week, "Wed")
 
 
 def test_a_session_tells_how_to_reach_its_client(stage: Stage) -> None:
