@@ -465,7 +465,8 @@ def _days_of(named: str) -> tuple[str, str, frozenset[UUID]]:
     with visit.runtime().database.read() as db:
         page = absence_of(db, visit.practitioner_id(), absence_id)
     zone, span = zone_named(page.practitioner.zone), page.absence.span
-    spans = [one.session.when.span for one in page.sessions] or [span]
+    now = visit.runtime().clock()
+    spans = [one.session.when.span for one in page.sessions if one.session.when.span.start > now] or [span]
     days = [span.start.astimezone(zone).date() for span in spans]
     last = min(max(days), min(days) + timedelta(days=LONGEST_DAYS - 1))  # the others follow once these are settled
     return min(days).isoformat(), last.isoformat(), frozenset(one.session.id for one in page.sessions)

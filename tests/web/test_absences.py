@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -91,3 +92,7 @@ def test_a_link_to_an_absence_of_more_days_than_can_be_shown_shows_as_many_as_ca
     assert page.status_code == 200
     assert Form(page).row(first) is not None
     assert Form(page).row(last) is None
+    stage.clock.advance(timedelta(days=30))  # the first is over, and the question stands: the other is left
+    page = stage.signed_in(stage.ada).get(f"/away?absence={absence.id}")
+    assert page.status_code == 200
+    assert Form(page).row(last) is not None

@@ -93,7 +93,8 @@ def answer(
         return absence
     answered = rules.answer(absence, chosen, now=now)
     if chosen is AbsenceAnswer.UNRELATED:
-        own = {key.calendar_id for key in absence.keys}
+        connected = {one.id for one in calendars.all_of(db, absence.practitioner_id)}
+        own = {key.calendar_id for key in absence.keys} & connected
         if not calendar_ids or not own.issuperset(calendar_ids):
             raise RuleError(
                 "This absence does not stand in that calendar. Choose one of those that the page names.",

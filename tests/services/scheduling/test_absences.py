@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from connector.domain.absence import Absence, AbsenceState
+from connector.domain.absence import Absence, AbsenceState, PartKey
 from connector.domain.connection import Calendar, ConnectionState
 from connector.domain.facts import AbsenceAnswer, AbsenceEnd
 from connector.domain.notice import NoticeKind
@@ -344,6 +345,17 @@ def test_an_absence_ends_with_its_calendar_though_nobody_gets_in_there(practice:
         disconnect.begin(db, practice.policy, private.connection_id, by=KIM, now=practice.now)
     pass_time(practice)
     assert [(one.id, one.ended) for one in known(practice)] == [(absence.id, AbsenceEnd.GONE)]
+
+
+@on_sqlite
+def test_whoever_leaves_out_the_only_calendar_that_is_left_has_answered(practice: Practice, private: Calendar) -> None:
+    practice.book(48)
+    away(practice)
+    absence = settled(practice, private)
+    elsewhere = PartKey(practice.another_client().id, "/away", None)  # which is disconnected by now
+    with practice.database.begin() as db:
+        stored.save(db, replace(absence, keys=absence.keys | {elsewhere}))
+    assert answer(practice, absence, AbsenceAnswer.UNRELATED, private).state is AbsenceState.ANSWERED
 
 
 @on_sqlite
