@@ -118,6 +118,7 @@ def test_a_session_has_one_first_act_and_the_right_one_however_it_stands(stage: 
     ada = stage.signed_in()
     assert primary(ada, own) == ["Book another session"], "it is over"
     assert "Offer alternatives" not in shown(ada, own)
+    assert "This time has passed" in shown(ada, own)
 
 
 def test_a_cancelled_session_leads_to_another_one(stage: Stage) -> None:
