@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from flask import request, url_for
 
 _PLACES = ("week.show", "sessions.every", "clients.every", "calendars.every")
+_PARTS = {
+    "away": "week",
+    "booking": "week",
+    "offers": "sessions",
+    "connection": "calendars",
+    "subscriptions": "calendars",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +33,8 @@ class Place:
 
 def of_practitioners() -> tuple[Place, ...]:
     """Return the pages in the order in which they are shown."""
-    here = (request.endpoint or "").partition(".")[0]
+    blueprint = (request.endpoint or "").partition(".")[0]
+    here = _PARTS.get(blueprint, blueprint)
     return tuple(
         Place(
             name=endpoint.partition(".")[0],

@@ -358,3 +358,8 @@ def test_of_many_sessions_each_is_reached_and_nothing_that_was_chosen_is_lost(st
     about = Form(ada.get(f"/away?absence={absence.id}"))
     boxes = {name for name in about.data if name.startswith("with-")}
     assert boxes == {f"with-{about.row(one)}" for one in (booked[0], booked[-1])}
+
+
+def test_the_days_of_an_absence_are_told_as_people_write_them(stage: Stage) -> None:
+    page = stage.signed_in().get("/away?from=2026-03-05&to=2026-03-09").text
+    assert "<strong>Thursday, 5 March 2026 to Monday, 9 March 2026</strong>" in page

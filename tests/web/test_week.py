@@ -318,3 +318,12 @@ def test_many_that_need_their_practitioner_are_counted_and_paged(stage: Stage) -
     assert "more sessions need you" in week
     assert len(week.encode()) < 50_000
     assert 'rel="next"' in shown(ada, "/sessions?show=needs")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [("/away", "Week"), ("/sessions/new", "Week"), ("/sessions/{}/offer", "Sessions"), ("/subscription", "Calendars")],
+)
+def test_each_page_says_to_which_part_it_belongs(stage: Stage, path: str, place: str) -> None:
+    page = stage.signed_in().get(path.format(stage.session.id)).text
+    assert re.findall(r'aria-current="(\w+)">(\w+)</a>', page.partition("</nav>")[0]) == [("true", place)]
