@@ -253,7 +253,7 @@ def test_whatever_happens_in_a_calendar_is_asked_about_once_and_only_while_it_st
 
 
 @pytest.mark.long
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_of_many_histories_none_is_asked_about_twice(steps: list[tuple[str, str, int, int]]) -> None:
     run(steps)

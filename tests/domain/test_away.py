@@ -75,7 +75,7 @@ def test_nothing_collides_and_nobody_is_passed_over_for_a_second_time_of_another
 
 
 @pytest.mark.long
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(some_wishes, buffers)
 def test_nothing_ever_collides(wishes: Wishes, buffer: int) -> None:
     hold(wishes, buffer)

@@ -199,7 +199,7 @@ def test_what_is_free_is_what_the_oracle_finds_in_some_zone(data: st.DataObject)
 
 @pytest.mark.long
 @every_zone
-@settings(max_examples=100)  # a minute at a time
+@settings(max_examples=50)  # a minute at a time
 @given(data=st.data())
 def test_what_is_free_is_what_the_oracle_finds(zone: str, data: st.DataObject) -> None:
     compare(data.draw(searches(zone)))

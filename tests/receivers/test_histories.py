@@ -17,7 +17,7 @@ from tests.receivers.histories import History
 from tests.receivers.mails import read
 from tests.receivers.models import RECEIVERS, Receiver, Shown, Strict, after
 
-FIRST, FEW, SOME, MANY = 8, 12, 60, 200
+FIRST, FEW, SOME, MANY = 8, 12, 40, 120
 
 
 def deliveries(mails: list[bytes], pick: Random) -> Iterator[tuple[str, list[bytes]]]:

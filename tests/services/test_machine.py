@@ -487,6 +487,6 @@ def test_hundreds_of_histories_of_edits_faults_and_crashes_converge(template: Pa
     shares = os.cpu_count() or 1  # this process only waits for them
     fresh = get_context("spawn")
     with ProcessPoolExecutor(shares, mp_context=fresh, initializer=share_compiled_statements) as pool:
-        running = [pool.submit(run, template, 300 // shares, 25, seed=seed) for seed in range(shares)]
+        running = [pool.submit(run, template, 200 // shares, 25, seed=seed) for seed in range(shares)]
         for future in running:
             future.result()

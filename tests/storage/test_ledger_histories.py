@@ -143,7 +143,7 @@ def test_no_history_loses_a_change(sqlite_template: Path, history: list[tuple[st
 
 
 @pytest.mark.long
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(steps, min_size=20, max_size=60))
 def test_no_long_history_loses_a_change(sqlite_template: Path, history: list[tuple[str, Key]]) -> None:
     play(sqlite_template, history)

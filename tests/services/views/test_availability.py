@@ -384,7 +384,7 @@ def test_whatever_is_free_is_found_and_can_be_booked(database: Database, case: C
 
 
 @pytest.mark.long
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=busy_weeks())
 def test_whatever_is_free_is_found_and_can_be_booked_week_after_week(database: Database, case: Case) -> None:
     check_that_what_is_free_can_be_booked(database, case)
