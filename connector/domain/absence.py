@@ -86,12 +86,14 @@ class Concerned:
     Attributes:
         placed_at: When it was booked, or last moved, to where it is.
         asked: Whether its client is being asked to choose another time.
+        told_by: The questions that have named it since it is there, even if they do not any more.
     """
 
     session_id: UUID
     span: Span
     placed_at: datetime
     asked: bool = False
+    told_by: frozenset[UUID] = frozenset()
 
     @property
     def place(self) -> Place:
@@ -297,7 +299,9 @@ class _Looking:
             return
         for one in own[1:]:
             self._end(one, AbsenceEnd.UNITED)
-        named = {place for one in self._known if _is_back(one, group) for place in one.places}
+        back = {one.id for one in self._known if _is_back(one, group)}
+        named = {place for one in self._known if one.id in back for place in one.places}
+        named |= {one.place for one in self._sessions if one.told_by & back}
         gone = next((one for one in self._known if one.ended is AbsenceEnd.GONE and _is_back(one, group)), None)
         if first is None and gone is not None:
             again = replace(gone, state=AbsenceState.OPEN, ended=None, ended_at=None, keys=keys, places=places)

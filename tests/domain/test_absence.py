@@ -110,6 +110,7 @@ class Model:
     absences: dict[UUID, Absence] = field(default_factory=dict)
     mailed: list[tuple[frozenset[PartKey], Place]] = field(default_factory=list)
     gone_at: dict[Span, datetime] = field(default_factory=dict)  # when a question last ended since nothing stood there
+    told: dict[Place, set[UUID]] = field(default_factory=dict)
     mailed_at: dict[tuple[Span, Place], datetime] = field(default_factory=dict)
     read_at: datetime | None = None
 
@@ -132,7 +133,7 @@ class Model:
             outlook = rules.decide(
                 KIM,
                 groups,
-                list(self.sessions.values()),
+                [replace(one, told_by=self.told_by(one)) for one in self.sessions.values()],
                 list(self.absences.values()),
                 read_at={WORK: self.read_at},
                 now=self.now,
@@ -169,11 +170,15 @@ class Model:
         for place in verdict.added:
             assert not any(place == other and keys & absence.keys for keys, other in self.mailed)
             self.mailed.append((absence.keys, place))
+            self.told.setdefault(place, set()).add(absence.id)
             last, gone_at = self.mailed_at.get((absence.span, place)), self.gone_at.get(absence.span)
             if last is not None:  # about the same time only where it was gone for more than a while
                 assert gone_at is not None
                 assert last <= gone_at < self.now - REWRITTEN
             self.mailed_at[absence.span, place] = self.now
+
+    def told_by(self, session: Concerned) -> frozenset[UUID]:
+        return frozenset(self.told.get(session.place, ()))
 
     def rename(self, name: str, *, is_seen: bool) -> None:
         """Have a program put an event elsewhere; it may be looked at in between."""

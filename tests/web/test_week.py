@@ -149,7 +149,7 @@ def test_a_week_far_east_has_its_long_and_short_days(stage: Stage, day: str, sai
     assert shown(ada, f"/?week={day}").count(f"The clocks go {said} on this day.") == 1
 
 
-def test_three_at_once_and_what_takes_days_stand_on_each_day_that_they_touch(stage: Stage) -> None:
+def test_what_takes_days_stands_on_each_day_that_it_touches(stage: Stage) -> None:
     noa = add_client(stage)
     stage.book(stage.at(1, 9), client=noa)
     stage.offer(stage.at(1, 11), session=stage.book(stage.at(5, 11), client=noa))

@@ -5,7 +5,7 @@ Nothing is decided for them: no client hears anything before they send something
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -53,7 +53,7 @@ def come_due(db: Connection, policy: Policy, practitioner_id: UUID, *, now: date
     groups = rules.united(busy.parts(db, practitioner_id, now=now), zone_named(practitioner.zone))
     if not groups and not any(one.is_open for one in known):
         return None
-    concerned = _concerned(db, practitioner_id, groups, now)
+    concerned = _concerned(db, practitioner_id, groups, known, now)
     read_at = busy.read_at(db, practitioner_id)
     outlook = rules.decide(practitioner_id, groups, concerned, known, read_at=read_at, now=now)
     for verdict in outlook.verdicts:
@@ -123,7 +123,7 @@ def relate(db: Connection, calendar_id: UUID, *, related: bool, now: datetime) -
 
 
 def _concerned(
-    db: Connection, practitioner_id: UUID, groups: Sequence[Sequence[Part]], now: datetime
+    db: Connection, practitioner_id: UUID, groups: Sequence[Sequence[Part]], known: Sequence[Absence], now: datetime
 ) -> Sequence[Concerned]:
     """Return the sessions that stand in an absence."""
     spans = [part.span for group in groups for part in group]
@@ -134,15 +134,20 @@ def _concerned(
     ]
     moved_at = absences.placed_at(db, [one.id for one in own]) if own else {}
     asked = {offer.session_id for offer in offers.open_of_practitioner(db, practitioner_id)} if own else set()
-    return [
-        Concerned(
-            session_id=one.id,
-            span=one.when.span,
-            placed_at=max(one.created_at, moved_at.get(one.id, one.created_at)),
-            asked=one.id in asked,
-        )
-        for one in own
-    ]
+    since = min((one.asked_at for one in known), default=None) if own else None
+    told = [] if since is None else timeline.of_kind(db, practitioner_id, AbsenceAsked, since=since)
+    return [_of(one, max(one.created_at, moved_at.get(one.id, one.created_at)), asked, told) for one in own]
+
+
+def _of(session: Session, placed_at: datetime, asked: Collection[UUID], told: Iterable[AbsenceAsked]) -> Concerned:
+    own = (fact for fact in told if fact.session_id == session.id and fact.at >= placed_at)
+    return Concerned(
+        session_id=session.id,
+        span=session.when.span,
+        placed_at=placed_at,
+        asked=session.id in asked,
+        told_by=frozenset(fact.absence_id for fact in own),
+    )
 
 
 def _carry_out(db: Connection, practitioner: Practitioner, verdict: Verdict, now: datetime) -> None:

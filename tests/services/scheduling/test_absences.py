@@ -185,6 +185,13 @@ def test_a_longer_absence_updates_the_question_and_mails_only_what_is_added(
     assert asked(practice).span.duration == timedelta(days=3)
     assert len(letters(practice)) == 2
 
+    for span, sessions_in_it in ((DAY, [first]), (longer, [first, second])):  # whom it has named before is not added
+        remote(practice, "private").move(href, span)
+        read(practice, private)
+        pass_time(practice, minutes=10)
+        assert [one.id for one in named(practice, absence)] == [one.id for one in sessions_in_it]
+    assert len(letters(practice)) == 2
+
 
 def test_an_absence_that_is_gone_is_dropped_without_a_word(practice: Practice, private: Calendar) -> None:
     booked = practice.book(48)
