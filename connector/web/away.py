@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from connector import paths
 from connector.domain.away import LONGEST_DAYS, MOST_SESSIONS, Shown
 from connector.domain.session import Session
-from connector.domain.span import Span, When, zone_named
+from connector.domain.span import LONGEST, SHORTEST, Span, When, zone_named
 from connector.errors import NotFoundError, RuleError
 from connector.language.messages import marked
 from connector.language.telling import Teller, TimeText
@@ -141,7 +141,7 @@ def further() -> ResponseReturnValue:
     asked = _asked(request.form)
     kept = tuple(row for row in asked.rows if row.included or not row.manual.blank)
     if len(kept) < MOST_SESSIONS:
-        return _plan(replace(asked, rows=kept), only=frozenset())
+        return _plan(replace(asked, rows=kept), only=frozenset(), lately={row.session_id for row in asked.rows})
     return _plan(asked, error=speaking.say(_FULL), status=422)
 
 
@@ -250,7 +250,7 @@ def _span(value: str) -> Span:
     if not (start + end).isascii() or not (start + end).isdigit() or max(len(start), len(end)) > _DIGITS:
         raise ValueError(value)
     start_at, end_at = (datetime.fromtimestamp(int(text), UTC) for text in (start, end))
-    if start_at >= end_at or end_at.year not in YEARS:
+    if not SHORTEST <= end_at - start_at <= LONGEST or end_at.year not in YEARS:
         raise ValueError(value)
     return Span(start=start_at, end=end_at)
 
@@ -316,12 +316,13 @@ def _plan(
     errors: Mapping[UUID, Sequence[str]] | None = None,
     lost: Mapping[UUID, Collection[Span]] | None = None,
     only: Collection[UUID] | None = None,
+    lately: Collection[UUID] = (),
     error: str = "",
     status: int = 200,
 ) -> ResponseReturnValue:
     """Show the sessions, each with the times that were chosen and those that are suggested beside them.
 
-    `only`: the sessions that are ticked at first, where that is not all of them.
+    `only`: the sessions that are ticked at first, where that is not all of them. `lately`: those shown just before.
     """
     errors, lost, runtime = errors or {}, lost or {}, visit.runtime()
     with runtime.database.read() as db:
@@ -347,6 +348,7 @@ def _plan(
             also=sessions,
             named=only or (),
             after=asked.after,
+            lately=lately,
         )
     reader = speaking.to(plan.practitioner)
     typed = {row.session_id: row for row in asked.rows}

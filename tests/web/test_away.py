@@ -287,7 +287,9 @@ def test_a_form_that_nobody_was_shown_is_refused(stage: Stage) -> None:
     for broken in ("x", shown.replace(".", "", 1), f"{shown.split('.')[0]}.9999999999999.1."):
         assert send_form(ada, "/away/review", form, **{"shown-0": broken}).status_code == 422
     assert send_form(ada, "/away/review", form, **{"shown-1": shown}).status_code == 422
-    assert send_form(ada, "/away/review", form, **{"pick-0": "1.2.3"}).status_code == 422
+    now, day = int(stage.now.timestamp()), 24 * 60 * 60
+    for pick in ("1.2.3", "0.3600", f"{now}.{now + 59}", f"{now}.{now + day + 1}", f"{now}.4133980800", "\u0661.\u0662"):
+        assert send_form(ada, "/away/review", form, **{"pick-0": pick}).status_code == 422, pick
 
 
 def test_it_costs_as_many_statements_whatever_there_is_and_a_full_page_stays_small(stage: Stage) -> None:
@@ -352,6 +354,15 @@ def test_of_many_sessions_each_is_reached_and_nothing_that_was_chosen_is_lost(st
     fields = [following.data[f"{name}-{rows[typed]}"] for name in ("date", "time", "minutes")]
     assert fields == [["2026-03-27"], ["11:15"], ["35"]]
     assert send_form(ada, "/away/further", form, after="1.2").status_code == 422
+
+    with stage.runtime.database.begin() as db:  # where an absence names them all, the next ones come all the same
+        absence = absence_of(db, stage.ada.id, booked, now=stage.now)
+    first = Form(ada.get(f"/away?absence={absence.id}"))
+    for name in [one for one in first.data if one.startswith("with-")]:
+        first.tick(name, off=True)
+    following = Form(send_form(ada, "/away/further", first))
+    seen = {value.partition(".")[0] for _, [value] in [*first.rows(), *following.rows()]}
+    assert seen == {one.id.hex for one in booked}
 
     with stage.runtime.database.begin() as db:  # those that an absence names come first, and they alone are ticked
         absence = absence_of(db, stage.ada.id, [booked[0], booked[-1]], now=stage.now)

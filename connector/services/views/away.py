@@ -99,6 +99,7 @@ def plan(
     also: Collection[UUID] = (),
     named: Collection[UUID] = (),
     after: Turn | None = None,
+    lately: Collection[UUID] = (),
 ) -> AwayPlan:
     """Return the sessions to come in the days from the first to the last, with other times for each.
 
@@ -115,6 +116,7 @@ def plan(
         also: Sessions that are shown wherever and however they are.
         named: Sessions that come before others where not all can be shown.
         after: Show those whose turn is later, then the others: so everyone has a turn, whoever comes or goes meanwhile.
+        lately: Sessions that were shown just now; they come last, whatever their turn has become.
 
     Raises: NotFoundError; RuleError for days that cannot be meant.
     """
@@ -124,7 +126,7 @@ def plan(
     open_offers = {offer.session_id: offer for offer in undecided if is_open(offer, now)}
     drafts = {offer.session_id for offer in undecided if offer.state is OfferState.DRAFT}
     found = _sessions(db, practitioner, span, also, now)
-    shown, after = _shown(found, open_offers, also=also, named=named, after=after)
+    shown, after = _shown(found, open_offers, also=also, named=named, after=after, lately=lately)
     clients = {one.id: one for one in people.clients_called(db, ids=[session.client_id for session in shown])}
     hours = working_hours.current(db, practitioner, now=now)
     looked_at = [widest(session, policy, now=now) for session in shown] or [span]
@@ -197,6 +199,7 @@ def _shown(
     also: Collection[UUID],
     named: Collection[UUID],
     after: Turn | None,
+    lately: Collection[UUID],
 ) -> tuple[list[Session], Turn | None]:
     """Return the sessions that are shown, and after which turn the next ones come."""
 
@@ -206,7 +209,7 @@ def _shown(
 
     kept = [one for one in found if one.id in also]
     rest = sorted(((turn(one), one) for one in found if one.id not in also), key=lambda pair: pair[0])
-    rest.sort(key=lambda pair: after is not None and pair[0] <= after)
+    rest.sort(key=lambda pair: (pair[1].id in lately, after is not None and pair[0] <= after))
     new = rest[: max(0, MOST_SESSIONS - len(kept))]
     shown = sorted([*kept, *(one for _turn, one in new)], key=lambda session: session.when.span)
     return shown, new[-1][0] if new else after
