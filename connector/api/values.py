@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import Meta
 
-from connector.domain.span import SHORTEST, Span, When, no_such_zone, zone_named
+from connector.domain import span
+from connector.domain.span import SHORTEST, Span, When, zone_named
 from connector.domain.text import LONGEST_EXTERNAL_ID
 from connector.errors import RequestError, RuleError
 
@@ -90,8 +89,10 @@ def written_time(when: When) -> Time:
 
 def check_zone(name: str, *, at: str) -> None:
     """Raise RuleError unless it is the IANA name of a time zone."""
-    if name not in _zones():
-        raise no_such_zone(name).at(at)
+    try:
+        span.check_zone(name)
+    except RuleError as error:
+        raise error.at(at) from None
 
 
 def read_instant(value: datetime, zone: str, *, at: str) -> datetime:
@@ -152,9 +153,3 @@ def minutes(length: timedelta) -> int:
 
 def _fold(start: datetime, zone: str) -> Literal[0, 1]:
     return 1 if start.astimezone(zone_named(zone)).fold else 0
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Return the names of all zones but those that mean this machine's own."""
-    return frozenset(available_timezones() - {"localtime", "Factory"})

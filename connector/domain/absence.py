@@ -304,7 +304,9 @@ class _Looking:
         named |= {one.place for one in self._sessions if one.told_by & back}
         gone = next((one for one in self._known if one.ended is AbsenceEnd.GONE and _is_back(one, group)), None)
         if first is None and gone is not None:
-            again = replace(gone, state=AbsenceState.OPEN, ended=None, ended_at=None, keys=keys, places=places)
+            again = replace(
+                gone, span=span, keys=keys, places=places, state=AbsenceState.OPEN, ended=None, ended_at=None
+            )
             self._others.append(Verdict(absence=again, again=True, added=places - named))
         elif first is None:
             first = Absence(

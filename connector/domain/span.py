@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from connector.errors import RuleError, WallTimeError
 from connector.sentence import Zone
@@ -23,16 +24,29 @@ def instant(value: datetime) -> datetime:
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """Return the IANA zone of that name.
+    """Return the zone of a name that is stored, or that `check_zone` has taken.
 
-    Raises: RuleError if there is none, or if the name means another clock on every machine or counts leap seconds.
+    Raises: RuleError if there is none.
     """
-    if name in _NO_ZONES or name.startswith("right/"):
-        raise no_such_zone(name)
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise no_such_zone(name) from error
+
+
+def check_zone(name: str) -> str:
+    """Return the IANA name of a zone that somebody enters.
+
+    Raises: RuleError if there is none; one that means another clock on every machine, such as `localtime`, is none.
+    """
+    if name not in _zones():
+        raise no_such_zone(name)
+    return name
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - _NO_ZONES)
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

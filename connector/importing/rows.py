@@ -7,10 +7,9 @@ from hashlib import blake2s
 
 from connector.domain.people import LONGEST_NAME, NAME, check_address, is_locale
 from connector.domain.session import Location, LocationKind, SessionKind
-from connector.domain.span import When
+from connector.domain.span import When, check_zone
 from connector.domain.text import one_line
 from connector.errors import RuleError
-from connector.importing.times import check_zone
 from connector.sentence import Sentence
 
 LONGEST_ID = 255

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
+from connector.domain.span import check_zone
 from connector.errors import RuleError
 from connector.importing import rows
 from connector.importing.rows import Read, Refused, Row
-from connector.importing.times import check_zone, when
+from connector.importing.times import when
 
 COLUMNS = (
     "external_id",

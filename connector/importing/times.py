@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
-from zoneinfo import available_timezones
 
 from connector.domain.span import LONGEST, SHORTEST, Span, When, zone_named
 from connector.errors import RuleError, WallTimeError
@@ -16,27 +14,6 @@ _TIME = re.compile(
 )
 _FIRST, _LAST = 1900, 2200  # years: what lies outside is a slip, and some clocks cannot tell it
 _MINUTE = timedelta(minutes=1)
-_NOWHERE = {"localtime", "Factory", "posixrules"}  # files beside the zones
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - _NOWHERE)
-
-
-def check_zone(name: str) -> str:
-    """Return the IANA name of a zone.
-
-    Raises: RuleError if there is none; a zone of the machine that reads it, such as `localtime`, is none.
-    """
-    if name not in _zones():
-        raise RuleError(
-            "“%(zone)s” is not a time zone. Use an IANA name such as Europe/Berlin.",
-            code="zone_unknown",
-            field="zone",
-            zone=name,
-        )
-    return name
 
 
 def when(start: str, *, end: str, minutes: str, zone: str) -> When:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from connector.domain.facts import PersonChanged
 from connector.domain.people import Actor, Client, Consent, Practitioner, check_locale
 from connector.domain.session import Session, SessionState
+from connector.domain.span import check_zone
 from connector.errors import ExistsError, InUseError, RuleError
 from connector.sentence import Sentence
 from connector.services import capabilities, consent, conversations, duplicates, standstill
@@ -42,6 +43,7 @@ def add_practitioner(db: Connection, person: Practitioner, *, now: datetime) -> 
     """
     standstill.check(db)
     check_locale(person.locale)
+    check_zone(person.zone)
     people.add_practitioner(db, person, now=now)
     return people.practitioner(db, person.id)
 
@@ -62,6 +64,7 @@ def add_client(
     """
     standstill.check(db)
     check_locale(person.locale)
+    check_zone(person.zone)
     check_consent(person.consent, None, now=now)
     if person.email and not twice:
         people.claim_address(db, person.email)  # two who add it at once are one after the other
@@ -164,6 +167,8 @@ def _client_with(db: Connection, before: Client, changes: Mapping[str, Any], now
     changed = replace(before, **changes)
     if "locale" in changes:
         check_locale(changed.locale)
+    if changed.zone != before.zone:
+        check_zone(changed.zone)
     if not changed.texts_agreed or (not before.texts_agreed and "consent" not in changes):
         changed = replace(changed, consent=None)
     if changed.consent != before.consent:
@@ -209,6 +214,7 @@ def change_practitioner(
     if changed.buffer != before.buffer:
         keep_times_anew(db, changed, now=now)
     if changed.zone != before.zone:
+        check_zone(changed.zone)
         working_hours.raise_version(db, changed.id)
         make_absences_due(db, changed.id, now=now)  # on another wall, other days are whole ones
     if changed.locale != before.locale:  # in which their entries are named

@@ -22,7 +22,7 @@ from connector.domain.people import (
     check_address,
     check_locale,
 )
-from connector.domain.span import zone_named
+from connector.domain.span import check_zone
 from connector.domain.text import one_line
 from connector.errors import DuplicateError, RuleError
 from connector.language.offered import ENGLISH, Languages
@@ -132,7 +132,7 @@ class ClientInput:
                 "name": lambda: one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME),
                 "email": lambda: check_address(self.email) if self.email else "",
                 "phone": lambda: check_number(self.phone),
-                "zone": lambda: zone_named(self.zone).key,
+                "zone": lambda: check_zone(self.zone),
                 "locale": lambda: _locale(self.locale),
             }
         )
@@ -206,7 +206,7 @@ class PractitionerInput:
         values, errors = _checked(
             {
                 "name": lambda: one_line(self.name, label=NAME, field="name", longest=LONGEST_NAME),
-                "zone": lambda: zone_named(self.zone).key,
+                "zone": lambda: check_zone(self.zone),
                 "locale": lambda: _locale(self.locale),
                 "buffer": lambda: _buffer(self.buffer),
                 "session_level": lambda: forms.level(levels, "session_level"),

@@ -96,6 +96,22 @@ def test_an_answer_after_the_end_is_refused() -> None:
             rules.answer(closed, AbsenceAnswer.KEEP, now=NOW)
 
 
+def test_an_absence_that_is_back_with_other_edges_is_asked_about_with_those() -> None:
+    model = Model()
+    for name, at in (("s", 1), ("t", 3)):
+        span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
+        model.sessions[UUID(int=ord(name))] = Concerned(session_id=UUID(int=ord(name)), span=span, placed_at=model.now)
+    for stands in ({"a": Span.of(day(1), DAY)}, {}, {"a": Span.of(day(1), 3 * DAY)}):
+        model.events = stands
+        model.now += MINUTE
+        model.read()
+        model.look()
+        model.now += SETTLING
+        model.look()
+    [absence] = model.open_ones()
+    assert (absence.span, len(absence.places)) == (Span.of(day(1), 3 * DAY), 2)
+
+
 # Histories: an event appears, grows, shrinks, goes, comes back; sessions are booked before and after; somebody answers.
 
 
@@ -161,6 +177,8 @@ class Model:
         kept = {place for one in self.absences.values() if one.answer is AbsenceAnswer.KEEP for place in one.places}
         assert absence.places
         assert not absence.places & kept
+        own = [self.parts[key.href].span for key in absence.keys]
+        assert absence.span == Span(start=min(one.start for one in own), end=max(one.end for one in own))
         for key in absence.keys:
             assert self.parts[key.href].history.since + SETTLING <= self.now
         for place in absence.places:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.domain.span import Span, When, instant, zone_named
+from connector.domain.span import Span, When, check_zone, instant
 from connector.errors import RuleError, WallTimeError
 
 HOUR = timedelta(hours=1)
@@ -23,7 +23,7 @@ def test_a_time_in_the_spring_gap_does_not_exist_in_berlin() -> None:
 @pytest.mark.parametrize("name", ["localtime", "posixrules", "Factory", "right/Europe/Berlin", "Mars", "", "../etc"])
 def test_a_zone_is_one_that_means_the_same_on_every_machine(name: str) -> None:
     with pytest.raises(RuleError, match="is not a time zone"):
-        zone_named(name)
+        check_zone(name)
 
 
 def test_a_time_that_comes_twice_in_new_york_is_refused_with_a_question() -> None:

@@ -288,7 +288,14 @@ def test_a_form_that_nobody_was_shown_is_refused(stage: Stage) -> None:
         assert send_form(ada, "/away/review", form, **{"shown-0": broken}).status_code == 422
     assert send_form(ada, "/away/review", form, **{"shown-1": shown}).status_code == 422
     now, day = int(stage.now.timestamp()), 24 * 60 * 60
-    for pick in ("1.2.3", "0.3600", f"{now}.{now + 59}", f"{now}.{now + day + 1}", f"{now}.4133980800", "\u0661.\u0662"):
+    for pick in (
+        "1.2.3",
+        "0.3600",
+        f"{now}.{now + 59}",
+        f"{now}.{now + day + 1}",
+        f"{now}.4133980800",
+        "\u0661.\u0662",
+    ):
         assert send_form(ada, "/away/review", form, **{"pick-0": pick}).status_code == 422, pick
 
 
