@@ -18,6 +18,7 @@ from connector.errors import NotFoundError, RuleError
 from connector.language.entries import entry_words
 from connector.services import people, working_hours
 from connector.services.views import practitioners
+from connector.services.views.offering import written
 from connector.services.working_hours import CurrentHours
 from connector.web import forms, person_forms, speaking, visit
 from connector.web.person_forms import PractitionerInput
@@ -183,7 +184,7 @@ def dates() -> ResponseReturnValue:
             if day is not None and not removed:
                 exceptions[day] = hours
             wanted = replace(before, exceptions=exceptions)
-            seen = _as_filled(request.form.get("version", ""))
+            seen = _as_filled(request.form.get("version", ""), _shown)
             working_hours.change(db, person.id, wanted, by=visit.actor(db), now=now, seen=seen)
     except NotFoundError:
         raise
@@ -239,6 +240,7 @@ def _hours(
         "account/hours.html",
         form=form or replace(HoursInput.of(current), error=refused),
         current=current,
+        shown=_shown(current),
         dates=dates or DateInput(),
         today=today,
         coming=[(day, _told(stretches)) for day, stretches in coming[:_MOST_DATES]],
@@ -250,11 +252,18 @@ def _hours(
     return body, status
 
 
-def _as_filled(version: str) -> Callable[[CurrentHours], None]:
+def _shown(current: CurrentHours) -> str:
+    """Return what tells hours from others: while nobody has said any, they change with every session."""
+    return str(current.version) if current.version else written(current.hours)
+
+
+def _as_filled(
+    version: str, of: Callable[[CurrentHours], str] = lambda current: str(current.version)
+) -> Callable[[CurrentHours], None]:
     """Return what goes on only if the hours are still as a form was filled with them."""
 
     def seen(before: CurrentHours) -> None:
-        if str(before.version) != version:
+        if of(before) != version:
             raise person_forms.changed_meanwhile()
 
     return seen

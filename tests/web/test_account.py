@@ -11,6 +11,7 @@ from connector.domain.people import Level, Practitioner
 from connector.domain.working_hours import MOST_EXCEPTIONS, Stretch, WorkingHours
 from connector.services import people as changing
 from connector.services import working_hours
+from connector.services.scheduling.sessions import cancel
 from connector.services.working_hours import CurrentHours, Source
 from connector.storage import people
 from tests.web.presence import HostsUsers, hosted
@@ -43,9 +44,15 @@ def fields(stage: Stage, **changes: str) -> dict[str, str]:
     } | changes
 
 
+def shown(browser: Browser) -> str:
+    """Return by what the form for single dates knows the hours that are shown above it."""
+    versions: list[str] = re.findall(r'name="version" value="([^"]*)"', browser.get(HOURS).text)
+    return versions[-1]
+
+
 def typed(page: str) -> dict[str, str]:
     """Return the hours that a page is filled with, as a browser would send them."""
-    return dict(re.findall(r'name="((?:from|to)\d-\d|version)" value="([^"]*)"', page))
+    return dict(re.findall(r'name="((?:from|to)\d-\d|version)" value="([^"]*)"', page.partition('id="dates"')[0]))
 
 
 def test_a_practitioner_changes_their_own_details_and_nobody_elses(stage: Stage) -> None:
@@ -143,8 +150,14 @@ def test_a_date_is_closed_or_has_hours_of_its_own_and_is_taken_away_again(stage:
     browser, weekly = stage.signed_in(), current(stage).hours.weekly
 
     def say(**form: str) -> int:
-        return browser.post(DATES, form | {"version": str(current(stage).version)}, page=HOURS).status_code
+        return browser.post(DATES, form | {"version": shown(browser)}, page=HOURS).status_code
 
+    stale = shown(browser)
+    late = stage.book(stage.at(5, 20))
+    missed = browser.post(DATES, {"day": "2026-12-24", "version": stale}, page=HOURS)
+    assert missed.status_code == 422, "hours that were learnt since would count as said"
+    with stage.runtime.database.begin() as db:
+        cancel(db, stage.runtime.policy, late.id, by=stage.by, now=stage.now)
     assert "Once you add one, the hours above count as said by you." in browser.get(HOURS).text
     assert say(day="2026-12-24") == 303
     assert say(**{"day": "2026-12-31", "from7-0": "09:00", "to7-0": "12:00"}) == 303
