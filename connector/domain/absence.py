@@ -347,10 +347,12 @@ def _is_back(absence: Absence, group: Sequence[Part]) -> bool:
 
     Programs delete what they put elsewhere: without an event of its own, it was gone for a short while only.
     """
-    if absence.ended is not AbsenceEnd.GONE or absence.ended_at is None:
-        return _is_about(absence, group)
     if any(part.key in absence.keys for part in group):
         return True
+    if absence.answer is AbsenceAnswer.UNRELATED:
+        return False  # that was said of a calendar, and not of this time
+    if absence.ended is not AbsenceEnd.GONE or absence.ended_at is None:
+        return absence.span == _hull(group)
     return absence.span == _hull(group) and max(part.history.since for part in group) - absence.ended_at <= REWRITTEN
 
 

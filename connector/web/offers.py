@@ -39,12 +39,16 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     if not visit.acting():
         if not is_standing(page):
             return to_session(session_id)
+        if _is_over(page):
+            return _to_over(page)
         zone, window = page.client.zone, runtime.policy.window
         form = DraftForm.of_draft(page.draft, page.session, client_zone=zone, window=window)
         form = replace(form, first=day(request.args.get("from", "")))
         if request.method == "GET":
             _ask_for_free_times(page, form)
         return _draft_form(page, form)
+    if _is_over(page):
+        return _to_over(page)
     form = DraftForm.from_form(request.form, page.session, client_zone=page.client.zone)
     if form.asks_for_more:
         return _draft_form(page, form.with_more(page.session))
@@ -54,6 +58,16 @@ def draft(session_id: UUID) -> ResponseReturnValue:
     if "confirm" in request.form:
         return _confirm_hours(page, form, request.form["confirm"])
     return _note_down(page, form)
+
+
+def _is_over(page: SessionPage) -> bool:
+    """Whether nothing is left to be moved."""
+    return is_standing(page) and page.session.when.span.end <= visit.runtime().clock()
+
+
+def _to_over(page: SessionPage) -> ResponseReturnValue:
+    flash(speaking.say("The time of this session has passed, so no other times can be offered for it."), "warning")
+    return to_session(page.session.id)
 
 
 def _note_down(page: SessionPage, form: DraftForm) -> ResponseReturnValue:
@@ -107,6 +121,8 @@ def _confirm_hours(page: SessionPage, form: DraftForm, shown: str) -> ResponseRe
 def review(session_id: UUID) -> ResponseReturnValue:
     """Show what sending the draft will do."""
     page = load(session_id)
+    if _is_over(page):
+        return _to_over(page)
     _refresh_free_busy(page)
     return _review(page)
 
@@ -117,6 +133,8 @@ def send(session_id: UUID) -> ResponseReturnValue:
     page, runtime = load(session_id), visit.runtime()
     if page.open is not None and str(page.open.offer.id) == request.form.get("offer"):
         return to_session(session_id)  # the button was pressed twice
+    if _is_over(page):
+        return _to_over(page)
     try:
         offer_id = _draft_on_page(page).id
         with runtime.database.begin() as db:

@@ -96,6 +96,29 @@ def test_an_answer_after_the_end_is_refused() -> None:
             rules.answer(closed, AbsenceAnswer.KEEP, now=NOW)
 
 
+def test_what_was_said_of_a_calendar_says_nothing_of_the_same_days_in_another_one() -> None:
+    """A holiday that a subscribed calendar knows, which concerns no sessions; then their owner takes it off."""
+    span = Span.of(day(1), DAY)
+    session = Concerned(
+        session_id=KIM, span=Span.of(span.start + timedelta(hours=12), timedelta(hours=1)), placed_at=NOW - 9 * DAY
+    )
+    unrelated = Absence(
+        id=UUID(int=9),
+        practitioner_id=KIM,
+        span=span,
+        keys=frozenset({PartKey(HOME, "/holiday", None)}),
+        places=frozenset({session.place}),
+        asked_at=NOW - DAY,
+        state=AbsenceState.ANSWERED,
+        answer=AbsenceAnswer.UNRELATED,
+        ended_at=NOW - DAY,
+    )
+    told = replace(session, told_by=frozenset({unrelated.id}))
+    [verdict] = rules.decide(KIM, [[part(span)]], [told], [unrelated], read_at={WORK: NOW}, now=NOW).verdicts
+    assert verdict.new
+    assert verdict.added == {session.place}
+
+
 def test_an_absence_that_is_back_with_other_edges_is_asked_about_with_those() -> None:
     model = Model()
     for name, at in (("s", 1), ("t", 3)):

@@ -117,8 +117,26 @@ def test_a_session_has_one_first_act_and_the_right_one_however_it_stands(stage: 
     stage.clock.advance(timedelta(days=20))
     ada = stage.signed_in()
     assert primary(ada, own) == ["Book another session"], "it is over"
+    for path in ("offer", "offer/review"):
+        assert ada.get(f"{own}/{path}").headers["Location"] == own
+    before = stage.everything()
+    for path in ("offer", "offer/send"):
+        assert ada.post(f"{own}/{path}", {"at": "2026-09-01T09:00Z"}).headers["Location"] == own
+    assert stage.everything() == before
+    assert "no other times can be offered for it" in ada.get(own).text
     assert "Offer alternatives" not in shown(ada, own)
     assert "This time has passed" in shown(ada, own)
+
+
+def test_a_session_that_needed_another_time_and_is_over_leads_to_another_one(stage: Stage) -> None:
+    offer = stage.offer()
+    with stage.runtime.database.begin() as db:
+        answers.reject(db, stage.runtime.policy, offer.id, by=stage.by, now=stage.now)
+    assert primary(stage.signed_in(), "/") == ["Offer alternatives"]
+    stage.clock.advance(timedelta(days=8))
+    ada = stage.signed_in()
+    assert primary(ada, "/") == ["Book another session"]
+    assert "Keep the booked time" in ada.get("/").text
 
 
 def test_a_cancelled_session_leads_to_another_one(stage: Stage) -> None:
