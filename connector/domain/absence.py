@@ -254,6 +254,7 @@ class _Looking:
         self._others: list[Verdict] = []
         self._unconfirmed: set[UUID] = set()
         self._looks: list[datetime] = []
+        self._reopened: set[UUID] = set()
 
     def at(self, groups: Sequence[Sequence[Part]]) -> Outlook:
         waiting = sorted((one for one in self._known if one.is_open), key=lambda one: (one.asked_at, one.id))
@@ -302,8 +303,9 @@ class _Looking:
         back = {one.id for one in self._known if _is_back(one, group)}
         named = {place for one in self._known if one.id in back for place in one.places}
         named |= {one.place for one in self._sessions if one.told_by & back}
-        gone = next((one for one in self._known if one.ended is AbsenceEnd.GONE and _is_back(one, group)), None)
-        if first is None and gone is not None:
+        gone = next((one for one in self._known if one.ended is AbsenceEnd.GONE and one.id in back), None)
+        if first is None and gone is not None and gone.id not in self._reopened:  # of two that it has become, one
+            self._reopened.add(gone.id)
             again = replace(
                 gone, span=span, keys=keys, places=places, state=AbsenceState.OPEN, ended=None, ended_at=None
             )

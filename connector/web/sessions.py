@@ -24,7 +24,7 @@ from connector.services.views import page_states
 from connector.services.views.listed import Show, session_pages
 from connector.services.views.sessions import SessionPage, own_session, session_called, session_page
 from connector.web import speaking, visit, watched
-from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, one_line
+from connector.web.forms import CHANNELS, AgreementInput, PlaceInput, TimeInput, moment, one_line
 
 _REASON = Sentence("Reason")
 _SAVED = marked("Saved. %(client)s is being told; see below which message arrived.")
@@ -274,10 +274,10 @@ def _page(session_id: UUID) -> str:
 
 
 def _foreseen() -> Foreseen:
-    """Return which offer the form said to end with it."""
+    """Return which offer the form said to end with it, and which time to give way."""
     text = request.form.get("offer", "")
     try:
-        return Foreseen(offer_id=UUID(text) if text else None)
+        return Foreseen(offer_id=UUID(text) if text else None, starts_at=moment(request.form.get("shown", "")))
     except ValueError:
         raise NotFoundError("There is no such offer.", code="offer_not_found") from None
 

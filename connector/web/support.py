@@ -212,7 +212,10 @@ def _move(session_id: UUID, session: Session, form: MoveForm, edit: Edit, by: Ac
                 by=by,
                 now=runtime.clock(),
                 consent=consent,
-                foreseen=Foreseen(offer_id=_identity("offer") if request.form.get("offer") else None),
+                foreseen=Foreseen(
+                    offer_id=_identity("offer") if request.form.get("offer") else None,
+                    starts_at=moment(request.form.get("shown", "")),
+                ),
             )
     except NotFoundError:
         raise

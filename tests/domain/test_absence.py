@@ -135,6 +135,24 @@ def test_an_absence_that_is_back_with_other_edges_is_asked_about_with_those() ->
     assert (absence.span, len(absence.places)) == (Span.of(day(1), 3 * DAY), 2)
 
 
+def test_of_one_absence_that_is_back_as_two_each_has_a_question_and_no_letter() -> None:
+    model = Model()
+    for name, at in (("s", 1), ("t", 2)):
+        span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
+        model.sessions[UUID(int=ord(name))] = Concerned(session_id=UUID(int=ord(name)), span=span, placed_at=model.now)
+    apart = {"a": Span.of(day(1), DAY), "b": Span.of(day(2) + timedelta(hours=9), timedelta(hours=9))}
+    for stands in ({"a": Span.of(day(1), DAY), "b": Span.of(day(2), DAY)}, {}, apart):
+        model.events = stands
+        model.now += MINUTE
+        model.read()
+        model.look()
+        model.now += SETTLING
+        model.look()
+    assert sorted(one.span for one in model.open_ones()) == sorted(apart.values())
+    assert sorted(len(one.places) for one in model.open_ones()) == [1, 1]
+    assert len(model.mailed) == len(model.sessions), "each was named once"
+
+
 # Histories: an event appears, grows, shrinks, goes, comes back; sessions are booked before and after; somebody answers.
 
 

@@ -211,6 +211,12 @@ def test_an_edit_that_spoke_of_an_offer_which_its_client_has_answered_since_save
     assert "has ended since, and its client may have chosen a time" in refused.text
     assert stage.stored_session().when == chosen.when
     assert ada.post(own, {**form, "offer": "nonsense"}).status_code == 404
+    unaware = ada.post(own, {**form, "shown": stage.session.when.span.start.isoformat()})  # opened before that offer
+    assert (unaware.status_code, "has been given another time since" in unaware.text) == (409, True)
+    assert stage.stored_session().when == chosen.when
+    now_shown = re.findall(r'name="shown" value="([^"]+)"', unaware.text)
+    assert now_shown == [chosen.when.span.start.isoformat()]
+    assert ada.post(own, {**form, "shown": now_shown[0]}).status_code == 303
 
 
 def test_what_is_wrong_with_an_edit_is_said_all_at_once_and_the_focus_is_on_the_first(stage: Stage) -> None:

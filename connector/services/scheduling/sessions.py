@@ -30,9 +30,15 @@ from connector.storage import sessions as stored
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """What whoever gives a session another time was told before: which open offer ends with it, None for no offer."""
+    """What whoever gives a session another time was told before.
+
+    Attributes:
+        offer_id: Which open offer ends with it; None for no offer.
+        starts_at: When the session began by then, aware UTC; None if that was not said.
+    """
 
     offer_id: UUID | None
+    starts_at: datetime | None
 
 
 def book(
@@ -109,7 +115,7 @@ def edit(
     facts, moves = transition.facts, any(isinstance(fact, SessionMoved) for fact in transition.facts)
     if moves:
         if foreseen is not None:
-            _check_foreseen(foreseen, case.open)
+            _check_foreseen(foreseen, case.session, case.open)
         times = [transition.session.when]
         findings = conflicts.check(db, policy, case.practitioner.id, times, consent=consent, now=now)
         facts = (*facts, *conflicts.accepted(findings, by=by, now=now, session_id=session_id))
@@ -192,10 +198,16 @@ def call(db: Connection, session_id: UUID, external_id: str | None) -> None:
     stored.name(db, session_id, external_id)
 
 
-def _check_foreseen(foreseen: Foreseen, ending: Offer | None) -> None:
-    """Raise StaleAnswerError if another offer ends than was said, or none any more."""
+def _check_foreseen(foreseen: Foreseen, session: Session, ending: Offer | None) -> None:
+    """Raise StaleAnswerError if another offer ends than was said, or none any more, or if another time gives way."""
     if foreseen.offer_id == (ending.id if ending is not None else None):
-        return
+        if foreseen.starts_at in (None, session.when.span.start):
+            return
+        raise StaleAnswerError(
+            "The session has been given another time since this page was opened. Look at how it stands now, and save "
+            "once more if the new time is still right. Nothing has been saved yet.",
+            code="session_moved_meanwhile",
+        )
     if ending is None:
         raise StaleAnswerError(
             "The offer that this page spoke of has ended since, and its client may have chosen a time. Look at how it "
