@@ -169,11 +169,13 @@ def test_when_each_calendar_was_looked_at_last_is_said(there: Desk) -> None:
     there.connect("work", "private")
     text = there.ada.get("/calendars").text
     assert text.count("not yet</span>") == 2
-    refresh_free_busy(there)
     with there.stage.runtime.database.begin() as db:
         [private] = [
             one for one in calendars.in_connection(db, there.connections[0].id) if one.role is CalendarRole.WATCHED
         ]
+        ledger.forget(db, Key(Kind.BUSY, str(private.id)))
+    refresh_free_busy(there)
+    with there.stage.runtime.database.begin() as db:
         busy.note_trouble(db, private.id, Sentence("the server does not answer"))
     text = there.ada.get("/calendars").text
     assert "not yet; <strong>cannot be read</strong> at the moment: the server does not answer" in text
