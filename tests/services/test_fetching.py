@@ -32,7 +32,7 @@ from tests.services.connected import on_sqlite
 from tests.services.crashes import CrashError, MortalDatabase
 from tests.services.practice import KeptLetters, Practice
 
-SOON = timedelta(seconds=0.2)
+SOON = timedelta(seconds=1)
 
 
 @pytest.fixture
