@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
+from connector.domain.client_link import link_expired
 from connector.domain.facts import PersonChanged
 from connector.domain.notice import Notice, NoticeKind, Recipient
 from connector.domain.notice_table import Audience
@@ -254,10 +255,7 @@ def of_link(db: Connection, seal: Seal, token: str, *, now: datetime) -> tuple[S
     client = people.client(db, session.client_id)
     seal.identity(f"{_PURPOSE}.{client.email.lower()}", token)
     if session.when.span.end + LINKS_SHOW <= now or client.erased:
-        raise NotFoundError(
-            "This link has expired. To reach your practitioner, use the way that you know from them.",
-            code="answer_link_expired",
-        )
+        raise link_expired()
     return session, client
 
 

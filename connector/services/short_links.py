@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from connector.errors import NotFoundError
+from connector.domain.client_link import link_expired
 from connector.storage import short_links
 from connector.storage.seal import Seal
 
@@ -34,8 +34,5 @@ def find(db: Connection, purpose: str, token: str, *, now: datetime) -> UUID:
     """
     subject_id = short_links.subject(db, token, purpose, now=now) if _TOKEN.fullmatch(token) else None
     if subject_id is None:
-        raise NotFoundError(
-            "This link has expired. To reach your practitioner, use the way that you know from them.",
-            code="answer_link_expired",
-        )
+        raise link_expired()
     return subject_id

@@ -121,33 +121,21 @@ def test_what_was_said_of_a_calendar_says_nothing_of_the_same_days_in_another_on
 
 def test_an_absence_that_is_back_with_other_edges_is_asked_about_with_those() -> None:
     model = Model()
-    for name, at in (("s", 1), ("t", 3)):
-        span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
-        model.sessions[UUID(int=ord(name))] = Concerned(session_id=UUID(int=ord(name)), span=span, placed_at=model.now)
+    model.book("s", 1)
+    model.book("t", 3)
     for stands in ({"a": Span.of(day(1), DAY)}, {}, {"a": Span.of(day(1), 3 * DAY)}):
-        model.events = stands
-        model.now += MINUTE
-        model.read()
-        model.look()
-        model.now += SETTLING
-        model.look()
+        model.settle(stands)
     [absence] = model.open_ones()
     assert (absence.span, len(absence.places)) == (Span.of(day(1), 3 * DAY), 2)
 
 
 def test_of_one_absence_that_is_back_as_two_each_has_a_question_and_no_letter() -> None:
     model = Model()
-    for name, at in (("s", 1), ("t", 2)):
-        span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
-        model.sessions[UUID(int=ord(name))] = Concerned(session_id=UUID(int=ord(name)), span=span, placed_at=model.now)
+    model.book("s", 1)
+    model.book("t", 2)
     apart = {"a": Span.of(day(1), DAY), "b": Span.of(day(2) + timedelta(hours=9), timedelta(hours=9))}
     for stands in ({"a": Span.of(day(1), DAY), "b": Span.of(day(2), DAY)}, {}, apart):
-        model.events = stands
-        model.now += MINUTE
-        model.read()
-        model.look()
-        model.now += SETTLING
-        model.look()
+        model.settle(stands)
     assert sorted(one.span for one in model.open_ones()) == sorted(apart.values())
     assert sorted(len(one.places) for one in model.open_ones()) == [1, 1]
     assert len(model.mailed) == len(model.sessions), "each was named once"
@@ -182,6 +170,20 @@ class Model:
                 history = known.history if known.span == span else known.history.moved(known.span, now=self.now)
             seen[href] = replace(part(span, href=href), history=history)
         self.parts, self.read_at = seen, self.now
+
+    def book(self, name: str, at: int) -> None:
+        span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
+        session_id = UUID(int=ord(name))
+        self.sessions[session_id] = Concerned(session_id=session_id, span=span, placed_at=self.now)
+
+    def settle(self, stands: dict[str, Span]) -> None:
+        """Have these events stand, and be looked at until nothing is waited for."""
+        self.events = stands
+        self.now += MINUTE
+        self.read()
+        self.look()
+        self.now += SETTLING
+        self.look()
 
     def look(self) -> None:
         """Decide, and hold what has to hold of every decision."""
@@ -283,8 +285,7 @@ def run(steps: Sequence[tuple[str, str, int, int]]) -> None:
             case "drop":
                 model.events.pop(name, None)
             case "book":
-                span = Span.of(day(at) + timedelta(hours=12), timedelta(minutes=50))
-                model.sessions[session_id] = Concerned(session_id=session_id, span=span, placed_at=model.now)
+                model.book(name, at)
             case "cancel":
                 model.sessions.pop(session_id, None)
             case "keep":

@@ -187,10 +187,10 @@ def _exchange(component: Component) -> Standing | None:
 
 def _called(component: Component, exchange: Standing | None, standings: Sequence[Standing]) -> list[Standing]:
     """Return what an event says, and what services call it in their own words whatever the standard's property says."""
-    called = [*standings, exchange] if exchange else [*standings]
+    said = [*standings, exchange] if exchange else [*standings]
     if component.first("X-NEXTCLOUD-OUT-OF-OFFICE") is not None:
-        called.append(Standing.OUT_OF_OFFICE)
-    return called
+        said.append(Standing.OUT_OF_OFFICE)
+    return said
 
 
 def called(line: Line) -> set[str]:

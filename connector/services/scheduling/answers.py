@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain import offer as offer_rules
+from connector.domain.client_link import link_expired
 from connector.domain.offer import Offer, OfferState, Transition
 from connector.domain.people import Actor, Client, Medium, Role
 from connector.errors import NotFoundError, TimeTakenError
@@ -36,10 +37,7 @@ def find(db: Connection, seal: Seal, token: str, *, now: datetime) -> Offer:
     seal.check_reader(PURPOSES[medium], token, _client(db, offer).address(medium))
     expired = offer.ended_at is not None and offer.ended_at + LINKS_SHOW <= now
     if expired or offer.sent_at is None:
-        raise NotFoundError(
-            "This link has expired. To reach your practitioner, use the way that you know from them.",
-            code="answer_link_expired",
-        )
+        raise link_expired()
     return offer
 
 
@@ -60,10 +58,7 @@ def of_text(db: Connection, seal: Seal, token: str, *, now: datetime) -> str:
     offer_id = short_links.find(db, PURPOSE, token, now=now)
     number = _client(db, offers.get(db, offer_id)).phone
     if not short_links.was_lent_to(seal, PURPOSE, token, offer_id, reader=number):
-        raise NotFoundError(
-            "This link has expired. To reach your practitioner, use the way that you know from them.",
-            code="answer_link_expired",
-        )
+        raise link_expired()
     return seal.token(PURPOSES[Medium.SMS], offer_id, reader=number)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from connector.domain.answering import AnswerPolicy
+from connector.domain.client_link import link_expired
 from connector.domain.people import Actor, Client, Medium
 from connector.domain.session import Session, SessionState
 from connector.errors import NotFoundError, RuleError, StaleAnswerError
@@ -133,7 +134,4 @@ def cancel(
 
 def _check_lasts(session: Session, client: Client, now: datetime) -> None:
     if session.when.span.end + LINKS_SHOW <= now or client.retired:
-        raise NotFoundError(
-            "This link has expired. To reach your practitioner, use the way that you know from them.",
-            code="answer_link_expired",
-        )
+        raise link_expired()
